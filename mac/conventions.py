@@ -1,0 +1,81 @@
+"""Every label, group and file name is made here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# Labels of the taxonomy. A target carries those that are not empty.
+SERVICE = "service"
+ENVIRONMENT = "environment"
+ROLE = "role"
+TEAM = "team"
+ACCOUNT = "account"
+REGION = "region"
+ZONE = "zone"
+RESOURCE_ID = "resource_id"
+CELL = "cell"
+STANDARD = "standard"
+SEVERITY = "severity"
+TIER = "tier"
+OUTAGE = "outage"
+OVERRIDE = "override"
+
+TAXONOMY = (SERVICE, ENVIRONMENT, ROLE, TEAM)
+"""Labels that come from tags, as `mac.yaml` maps them."""
+
+PARAMETER_TAG_PREFIX = "mac:"
+
+PROVENANCE = "provenance.json"
+ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
+SNAPSHOT_DIR = "inventory/snapshot"
+WORK_DIR = ".mac"
+"""Lock, journal and staging area of a running `mac`; never committed."""
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+
+
+def slug(value: str) -> str:
+    """A file name for any value: itself when it is plain, else a readable stem and a hash.
+
+    Two different values never share a slug: whatever is changed is told apart by the hash, and a plain
+    value cannot look like a hashed one, since those contain a tilde.
+    """
+    if _PLAIN.fullmatch(value) and ".." not in value and not _RESERVED.fullmatch(value):
+        return value
+    stem = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-")[:40] or "x"
+    return f"{stem}~{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
+
+
+def cell_name(account_name: str, region: str) -> str:
+    return slug(f"{account_name}-{region}")
+
+
+def prometheus_file(cell: str) -> str:
+    return f"cells/{slug(cell)}/prometheus.yml"
+
+
+def rules_file(cell: str, environment: str, service: str) -> str:
+    return f"cells/{slug(cell)}/rules/{slug(environment)}/{slug(service)}.yml"
+
+
+def targets_file(cell: str, job: str) -> str:
+    return f"cells/{slug(cell)}/targets/{slug(job)}.json"
+
+
+def cloudwatch_file(cell: str) -> str:
+    return f"cells/{slug(cell)}/exporters/cloudwatch.yml"
+
+
+def dashboard_file(service: str) -> str:
+    return f"dashboards/{slug(service)}.json"
+
+
+def rule_group(service: str, environment: str, standard: str) -> str:
+    """Unique within a Prometheus, readable in its user interface."""
+    return f"{service} / {environment} / {standard}"
+
+
+def receiver(team: str, severity: str) -> str:
+    return f"{team} / {severity}"

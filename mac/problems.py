@@ -1,0 +1,206 @@
+"""What can be wrong: a user's mistake is a Problem (a value), a failing environment a MacError (raised).
+
+Every problem code is declared in CODES with one sentence; `docs/problems.md` has an entry for each.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """An error stops generation; a warning is shown and goes on."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a user's file. Lines and columns count from 1; 0 means that the whole file is meant.
+
+    `length` is the width of the text that is meant, for the caret; 0 when it is not known.
+    """
+
+    path: str
+    line: int = 0
+    column: int = 0
+    length: int = 0
+
+    def __str__(self) -> str:
+        if not self.line:
+            return self.path
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+NOWHERE = Location("")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the input, where it is, and what to do about it."""
+
+    location: Location
+    code: str
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"problem code {self.code!r} is not declared in mac.problems.CODES")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form, a contract: path, line, column, severity, code, message, hint."""
+        return {
+            "path": self.location.path,
+            "line": self.location.line,
+            "column": self.location.column,
+            "severity": self.severity.value,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+        }
+
+
+def ordered(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Sorted by place, each once, so that the same input always reads the same."""
+    unique = dict.fromkeys(problems)
+    return tuple(sorted(unique, key=lambda p: (p.location, p.severity, p.code, p.message)))
+
+
+def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Only those that stop generation."""
+    return tuple(p for p in problems if p.severity is Severity.ERROR)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word, or, when none is near, the known words; may be empty."""
+    candidates = sorted(set(known))
+    if not candidates:
+        return ""
+    folded = {c.casefold(): c for c in candidates}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{folded[near[0]]}"?'
+    shown = ", ".join(candidates[:12])
+    return f"known: {shown}" + (", …" if len(candidates) > 12 else "")
+
+
+# One sentence a code. The page docs/problems.md explains each; a test compares the two.
+CODES: dict[str, str] = {
+    # reading files
+    "file-missing": "a file that is needed is not there",
+    "file-unreadable": "a file cannot be read",
+    "file-too-large": "a document is larger than mac reads",
+    "not-utf8": "a document is not UTF-8 text",
+    "yaml-syntax": "the text is not YAML",
+    "yaml-duplicate-key": "a key stands twice in one mapping",
+    "yaml-alias": "an alias expands beyond reason, or contains itself",
+    "yaml-unsupported": "a YAML feature that mac does not read",
+    "json-syntax": "the text is not JSON",
+    # shape of documents
+    "unknown-kind": "the document's kind or apiVersion is not one of mac's",
+    "unknown-key": "a key that the schema does not have",
+    "missing-key": "a key that the schema requires",
+    "wrong-type": "a value of another type than the schema says",
+    "wrong-value": "a value that the schema does not allow",
+    "duplicate-name": "two documents of one kind have the same name",
+    "misplaced-document": "a document lies in a folder that is for another kind",
+    # references between documents
+    "unknown-standard": "a standard that does not exist",
+    "unknown-service": "a service that does not exist",
+    "unknown-team": "a team that does not exist",
+    "unknown-parameter": "a parameter that the standard does not have",
+    "unknown-alert": "an alert that the standard does not have",
+    "unknown-resource-kind": "a resource kind that mac does not know",
+    "unknown-label": "a label that is not in the taxonomy",
+    "parameter-value": "a parameter's value has another type or lies out of bounds",
+    "parameter-closed": "a tag sets a parameter that its standard does not open to tags",
+    "parameter-unused": "a parameter that no rule of its standard uses",
+    "dependency-cycle": "services or standards depend on each other in a circle",
+    "exemption-expired": "an exemption is past its date",
+    "receiver-missing": "a team has no receiver for a severity",
+    "plain-secret": "a secret stands in a file where only a reference belongs",
+    # expressions and templates
+    "template-syntax": "a template cannot be read by Jinja",
+    "template-value": "a template uses a name that is not there, or places a value without a filter",
+    "template-missing": "a template that mac needs is not there",
+    "template-output": "a template's output is not what was meant",
+    "promql-syntax": "an expression is not PromQL",
+    "promql-label": "an expression uses a label that its series do not have",
+    "promql-unsupported": "an expression uses what not every supported Prometheus has",
+    "lost-label": "an aggregation drops a label that routing needs",
+    "unknown-series": "an expression refers to a series that nothing collects or records",
+    "duplicate-alert": "two alerts have one name",
+    "untested-alert": "an alert has no test in which it fires, or none in which it stays silent",
+    "test-failed": "a rule test does not hold",
+    # inventory and binding
+    "scope-incomplete": "a scope of the inventory was not read completely",
+    "snapshot-invalid": "a snapshot cannot be read",
+    "nothing-bound": "no resource is bound to any standard",
+    "undeclared-service": "a tag names a service that has no Service document",
+    "tag-parameter": "a resource's tag sets a parameter wrongly",
+    "hostile-value": "a value that the monitoring tools cannot represent",
+    # generated files
+    "generated-schema": "a generated file does not have the shape that it must have",
+    "generated-name": "two generated things have one name",
+    "route-unreachable": "an alert reaches no receiver",
+    "inhibits-itself": "an inhibition rule would mute its own source",
+    "engine-rejects": "promtool or amtool refuses a generated file",
+    "foreign-file": "a file that mac did not write is in the way",
+    "edited-file": "a generated file was changed by hand",
+    # guards
+    "guard-shrink": "the plan removes more than the guard allows",
+    "zero-rules": "the plan has no rules",
+}
+
+
+class MacError(Exception):
+    """The environment failed, not the input. The command line turns it into an exit code.
+
+    `message` is a whole sentence for the person at the terminal; `hint` says what to do.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class AwsError(MacError):
+    """AWS could not be asked at all (a failing scope is a status, not an exception)."""
+
+
+class GitError(MacError):
+    """Git refused, or is not there."""
+
+
+class EngineError(MacError):
+    """promtool, amtool, Prometheus or Alertmanager is missing or broke down."""
+
+
+class OutputError(MacError):
+    """The output cannot be written, or somebody else is writing it."""
+
+
+class UsageError(MacError):
+    """Options that do not go together."""
+
+    exit_code = 64
+
+
+class ProblemsFound(MacError):
+    """The input has problems: carries them to the command line, which shows all of them."""
+
+    exit_code = 1
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = ordered(problems)
+        super().__init__(f"{len(errors(self.problems))} problems")
