@@ -196,7 +196,7 @@ class UsageError(MacError):
     exit_code = 64
 
 
-class ProblemsFound(MacError):
+class ProblemsError(MacError):
     """The input has problems: carries them to the command line, which shows all of them."""
 
     exit_code = 1
