@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
+from urllib.parse import quote
 
 # Labels of the taxonomy. A target carries those that are not empty.
 SERVICE = "service"
@@ -79,3 +81,13 @@ def rule_group(service: str, environment: str, standard: str) -> str:
 
 def receiver(team: str, severity: str) -> str:
     return f"{team} / {severity}"
+
+
+def override(values: Mapping[str, object]) -> str:
+    """The label that tells a partition apart: its parameters as "name=value,…", sorted; "" for none."""
+    return ",".join(f"{name}={quote(str(value), safe='.+ ')}" for name, value in sorted(values.items()))
+
+
+def overridden(label: str) -> tuple[str, ...]:
+    """The parameter names in an override label."""
+    return tuple(pair.partition("=")[0] for pair in label.split(",") if pair)

@@ -204,6 +204,10 @@ class StandardRecording:
     labels: Mapping[str, str] = field(default_factory=dict)
     location: Location = NOWHERE
 
+    @property
+    def name(self) -> str:
+        return self.record
+
 
 @dataclass(frozen=True, slots=True)
 class StandardAlert:
@@ -223,6 +227,13 @@ class StandardAlert:
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     location: Location = NOWHERE
+
+    @property
+    def name(self) -> str:
+        return self.alert
+
+
+StandardRule = StandardRecording | StandardAlert
 
 
 @dataclass(frozen=True, slots=True)

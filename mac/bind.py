@@ -1,0 +1,429 @@
+"""Which standard watches which resource, for which service and environment, with which parameters.
+
+Pure: a Catalog, a Snapshot and a date go in; bindings, unbound resources with reasons, and Problems come out.
+Every resource of the snapshot ends up in a binding or in `unbound`; none is dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from mac import conventions, links, parameters
+from mac.model import (
+    Account,
+    Binding,
+    Catalog,
+    Cell,
+    Lifecycle,
+    Member,
+    ParameterValue,
+    Partition,
+    Resource,
+    Service,
+    Snapshot,
+    Standard,
+    Unbound,
+)
+from mac.problems import Location, Problem, Severity, did_you_mean, ordered
+
+_SHOWN = 5  # resources named in one message; the count says how many more there are
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """The outcome of binding. `bound` counts resources, not bindings."""
+
+    bindings: tuple[Binding, ...]
+    unbound: tuple[Unbound, ...]
+    cells: tuple[Cell, ...]
+    problems: tuple[Problem, ...]
+    bound: int
+
+
+@dataclass(slots=True)
+class _Notes:
+    """Collects what is to be said once about many resources: (code, subject) → message and resources."""
+
+    texts: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    resources: dict[tuple[str, str], list[Resource]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, code: str, subject: str, resource: Resource, message: str, hint: str = "") -> None:
+        self.texts.setdefault((code, subject), (message, hint))
+        self.resources[code, subject].append(resource)
+
+    def problems(self) -> list[Problem]:
+        found = []
+        for (code, subject), (message, hint) in self.texts.items():
+            who = self.resources[code, subject]
+            named = ", ".join(sorted({r.id for r in who})[:_SHOWN])
+            more = f" and {len(who) - _SHOWN} more" if len(who) > _SHOWN else ""
+            found.append(
+                Problem(
+                    Location(min(r.arn for r in who)),
+                    code,
+                    f"{message} ({len(who)} resource{'s' * (len(who) != 1)}: {named}{more})",
+                    hint,
+                    Severity.WARNING,
+                )
+            )
+        return found
+
+
+def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
+    """Binds every resource. Exemptions that ended before `today` no longer hold and are reported."""
+    notes = _Notes()
+    unbound: list[Unbound] = []
+    groups: dict[tuple[Cell, str, str, str], list[tuple[Resource, dict[str, str]]]] = defaultdict(list)
+    cells = _Cells(catalog.inventory.accounts, catalog.inventory.regions)
+    by_kind: dict[str, list[Standard]] = defaultdict(list)
+    for standard in sorted(catalog.standards.values(), key=lambda s: s.name):
+        by_kind[standard.applies_to.kind].append(standard)
+    bound = 0
+    for resource in links.link(snapshot.resources):
+        labels = _labels(catalog, resource)
+        candidates = by_kind.get(resource.kind, [])
+        refusal = _refusal(catalog, resource, labels, candidates, notes)
+        if refusal:
+            unbound.append(Unbound(resource, *refusal))
+            continue
+        chosen = [s for s in candidates if _matches(s, labels) and _collectable(s, resource)]
+        watched = 0
+        for standard in chosen:
+            if _exempt(catalog, labels, standard, today):
+                continue
+            cell = cells.of(resource)
+            key = (cell, labels[conventions.ENVIRONMENT], labels[conventions.SERVICE], standard.name)
+            groups[key].append((resource, labels))
+            watched += 1
+        if watched:
+            bound += 1
+            _unknown_parameters(resource, chosen, notes)
+        elif chosen:
+            unbound.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
+        else:
+            unbound.append(Unbound(resource, "no-standard", _why_no_standard(resource, labels, candidates)))
+    bindings = tuple(
+        _binding(catalog, key, members, today, notes) for key, members in sorted(groups.items(), key=_by_key)
+    )
+    problems = [*notes.problems(), *_expired(catalog, today)]
+    return Bindings(bindings, tuple(unbound), cells.all(), ordered(problems), bound)
+
+
+def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, str, str]:
+    cell, environment, service, standard = item[0]
+    return (cell.name, environment, service, standard)
+
+
+# --- labels ------------------------------------------------------------------------------------------
+
+
+def _labels(catalog: Catalog, resource: Resource) -> dict[str, str]:
+    """The labels of a resource: from its tags as `mac.yaml` says, from its kind, from where it is."""
+    labels = dict(links.facts(resource))
+    folded: dict[str, str] = {}
+    for key in sorted(resource.tags):
+        folded.setdefault(key.casefold(), resource.tags[key])
+    for source in catalog.project.labels:
+        value = next((v for tag in source.tags if (v := _tag(resource, folded, tag))), source.default)
+        if value:
+            labels[source.label] = source.aliases.get(value, value)
+    labels.setdefault(conventions.ENVIRONMENT, "default")
+    labels[conventions.ACCOUNT] = resource.account
+    labels[conventions.REGION] = resource.region
+    labels[conventions.RESOURCE_ID] = resource.id
+    return {name: value for name, value in labels.items() if value}
+
+
+def _tag(resource: Resource, folded: Mapping[str, str], tag: str) -> str:
+    """The tag's value: the exact key wins over one that differs in case."""
+    return resource.tags.get(tag) or folded.get(tag.casefold(), "")
+
+
+def _roles(labels: Mapping[str, str]) -> set[str]:
+    """A machine may have several roles; its tag joins them with a plus sign."""
+    return {part.strip() for part in labels.get(conventions.ROLE, "").split("+")}
+
+
+def _matches(standard: Standard, labels: Mapping[str, str]) -> bool:
+    clauses = standard.applies_to.any_of
+    return not clauses or any(
+        all(_accepts(labels, label, values) for label, values in clause.items()) for clause in clauses
+    )
+
+
+def _accepts(labels: Mapping[str, str], label: str, values: tuple[str, ...]) -> bool:
+    if label == conventions.ROLE:
+        return not _roles(labels).isdisjoint(values)
+    return labels.get(label) in values
+
+
+def _collectable(standard: Standard, resource: Resource) -> bool:
+    """A scraped resource needs an address."""
+    return standard.scrape is None or bool(resource.addresses)
+
+
+# --- what is not bound, and why ----------------------------------------------------------------------
+
+
+def _refusal(
+    catalog: Catalog,
+    resource: Resource,
+    labels: Mapping[str, str],
+    candidates: list[Standard],
+    notes: _Notes,
+) -> tuple[str, str] | None:
+    """(reason, sentence) when no standard can watch the resource as it is; None when one may."""
+    if resource.lifecycle is not Lifecycle.IN_SERVICE:
+        return (str(resource.lifecycle), f"it is {resource.state or resource.lifecycle}")
+    if not candidates:
+        return ("no-standard", f"no standard is for the kind {resource.kind}")
+    broken = next((n for n, v in labels.items() if not _representable(v)), "")
+    if broken:
+        notes.add(
+            "hostile-value",
+            resource.arn,
+            resource,
+            f"its {broken} is not valid Unicode, so no monitoring tool can carry it",
+            "change the tag",
+        )
+        return ("hostile-value", f"its {broken} is not valid Unicode")
+    service = labels.get(conventions.SERVICE, "")
+    if not service:
+        return ("no-service", _why_no_service(catalog, resource))
+    if service not in catalog.services:
+        hint = did_you_mean(service, catalog.services)
+        notes.add(
+            "undeclared-service",
+            service,
+            resource,
+            f"the tag names the service {_quoted(service)}, which has no document in standards/services/",
+            hint,
+        )
+        if catalog.project.undeclared_services == "report":
+            near = f"; {hint}" if hint else ""
+            return ("undeclared-service", f"the service {_quoted(service)} is not declared{near}")
+    return None
+
+
+def _representable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _quoted(value: str) -> str:
+    shown = value if len(value) <= 60 else value[:59] + "…"
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown) + '"'
+
+
+def _why_no_service(catalog: Catalog, resource: Resource) -> str:
+    wanted = next((s.tags for s in catalog.project.labels if s.label == conventions.SERVICE), ())
+    if not resource.tags:
+        return "it has no tags"
+    sentence = f"it has no tag {' or '.join(wanted)}"
+    for key in sorted(resource.tags):
+        if did_you_mean(key, wanted).startswith("did you mean"):
+            return f"{sentence}; its tag {_quoted(key)} looks like a misspelling"
+    return sentence
+
+
+def _why_no_standard(resource: Resource, labels: Mapping[str, str], candidates: list[Standard]) -> str:
+    if any(_matches(s, labels) for s in candidates):
+        return "it has no address to scrape"
+    role = labels.get(conventions.ROLE)
+    having = f"the role {_quoted(role)}" if role else "no role"
+    return f"no standard for {resource.kind} matches it; it has {having}"
+
+
+# --- bindings ----------------------------------------------------------------------------------------
+
+
+class _Cells:
+    """Cells by account and region. A region outside the inventory's (a bucket's) joins the first cell."""
+
+    def __init__(self, accounts: Iterable[Account], regions: tuple[str, ...]) -> None:
+        self._names = {a.id: a.name for a in accounts}
+        self._regions = regions
+        self._used: dict[tuple[str, str], Cell] = {}
+
+    def of(self, resource: Resource) -> Cell:
+        region = resource.region
+        if self._regions and region not in self._regions:
+            region = self._regions[0]
+        key = (resource.account, region)
+        if key not in self._used:
+            name = conventions.cell_name(self._names.get(resource.account) or resource.account, region)
+            self._used[key] = Cell(name, resource.account, region)
+        return self._used[key]
+
+    def all(self) -> tuple[Cell, ...]:
+        return tuple(sorted(self._used.values()))
+
+
+def _binding(
+    catalog: Catalog,
+    key: tuple[Cell, str, str, str],
+    found: list[tuple[Resource, dict[str, str]]],
+    today: date,
+    notes: _Notes,
+) -> Binding:
+    cell, environment, service, standard_name = key
+    standard = catalog.standards[standard_name]
+    document = catalog.services.get(service)
+    settled = _settled(catalog, standard, environment, document)
+    members: list[Member] = []
+    partitions: dict[str, dict[str, ParameterValue]] = {}
+    sizes: dict[str, int] = defaultdict(int)
+    for resource, labels in sorted(found, key=lambda pair: pair[0].sort_key):
+        own = _from_tags(standard, resource, settled, notes)
+        override = conventions.override(own)
+        partitions.setdefault(override, {**settled, **own})
+        sizes[override] += 1
+        carried = {k: v for k, v in sorted(labels.items()) if k != conventions.TEAM}
+        if override:
+            carried[conventions.OVERRIDE] = override
+        members.append(Member(resource, carried, override))
+    return Binding(
+        cell=cell,
+        environment=environment,
+        service=service,
+        standard=standard,
+        team=_team(catalog, document, found, notes),
+        tier=document.tier if document else catalog.project.default_tier,
+        members=tuple(members),
+        partitions=tuple(Partition(o, partitions[o], sizes[o]) for o in sorted(partitions)),
+        silenced=frozenset(
+            e.alert
+            for e in (document.exemptions if document else ())
+            if e.alert and e.standard == standard_name and _holds(e.expires, today)
+            if e.environment in ("", environment)
+        ),
+    )
+
+
+def _settled(
+    catalog: Catalog, standard: Standard, environment: str, service: Service | None
+) -> dict[str, ParameterValue]:
+    """Parameters of a standard for a service: its defaults, then the environment's, then the service's."""
+    layers = (
+        {name: parameter.default for name, parameter in standard.parameters.items()},
+        catalog.project.environments.get(environment, {}).get(standard.name, {}),
+        service.parameters.get(standard.name, {}) if service else {},
+    )
+    values: dict[str, ParameterValue] = {}
+    for layer in layers:
+        values.update((k, v) for k, v in layer.items() if k in standard.parameters)
+    return values
+
+
+def _from_tags(
+    standard: Standard, resource: Resource, settled: Mapping[str, ParameterValue], notes: _Notes
+) -> dict[str, ParameterValue]:
+    """Parameters that the resource's `mac:` tags set, where they differ from the service's."""
+    own: dict[str, ParameterValue] = {}
+    for key, text in sorted(resource.tags.items()):
+        if not key.startswith(conventions.PARAMETER_TAG_PREFIX):
+            continue
+        name = key.removeprefix(conventions.PARAMETER_TAG_PREFIX)
+        parameter = standard.parameters.get(name)
+        if parameter is None:
+            continue  # it may belong to another standard of this resource
+        subject = f"{key}={text}"
+        if not parameter.open_to_tags:
+            notes.add(
+                "parameter-closed",
+                subject,
+                resource,
+                f"the tag {_quoted(key)} sets a parameter that {standard.name} does not open to tags",
+                f"set it in the service's document, or give the parameter `tag: true` in {standard.name}",
+            )
+            continue
+        value = parameters.from_text(parameter, text)
+        fault = "is not a number" if value is None else parameters.fault(parameter, value)
+        if value is None or fault:
+            notes.add(
+                "tag-parameter",
+                subject,
+                resource,
+                f"the tag {_quoted(key)} has the value {_quoted(text)}, which {fault}",
+                f"the service's value {settled[name]} is used",
+            )
+        elif value != settled[name]:
+            own[name] = value
+    return own
+
+
+def _unknown_parameters(resource: Resource, chosen: list[Standard], notes: _Notes) -> None:
+    known = {name for standard in chosen for name in standard.parameters}
+    for key in resource.tags:
+        name = key.removeprefix(conventions.PARAMETER_TAG_PREFIX)
+        if key.startswith(conventions.PARAMETER_TAG_PREFIX) and name not in known:
+            notes.add(
+                "tag-parameter",
+                key,
+                resource,
+                f"the tag {_quoted(key)} sets no parameter of {', '.join(s.name for s in chosen)}",
+                did_you_mean(name, known),
+            )
+
+
+def _team(
+    catalog: Catalog,
+    document: Service | None,
+    found: list[tuple[Resource, dict[str, str]]],
+    notes: _Notes,
+) -> str:
+    """The service's owner; without a document the team tag if all resources agree on one that exists."""
+    if document:
+        return document.owner
+    tagged = {labels.get(conventions.TEAM, "") for _, labels in found}
+    for resource, labels in found:
+        team = labels.get(conventions.TEAM, "")
+        if team and team not in catalog.teams:
+            notes.add(
+                "unknown-team",
+                team,
+                resource,
+                f"the tag names the team {_quoted(team)}, which does not exist; "
+                f"{catalog.project.default_team} is told instead",
+                did_you_mean(team, catalog.teams),
+            )
+    known = tagged & set(catalog.teams)
+    return known.pop() if len(known) == 1 and len(tagged) == 1 else catalog.project.default_team
+
+
+# --- exemptions --------------------------------------------------------------------------------------
+
+
+def _holds(expires: str, today: date) -> bool:
+    return date.fromisoformat(expires) >= today
+
+
+def _exempt(catalog: Catalog, labels: Mapping[str, str], standard: Standard, today: date) -> bool:
+    service = catalog.services.get(labels[conventions.SERVICE])
+    return service is not None and any(
+        e.standard == standard.name and not e.alert and _holds(e.expires, today)
+        for e in service.exemptions
+        if e.environment in ("", labels[conventions.ENVIRONMENT])
+    )
+
+
+def _expired(catalog: Catalog, today: date) -> list[Problem]:
+    return [
+        Problem(
+            exemption.location,
+            "exemption-expired",
+            f"the exemption of {exemption.alert or exemption.standard} ended on {exemption.expires} "
+            "and no longer holds",
+            "remove it, or give it a new date and a reason that still stands",
+            Severity.WARNING,
+        )
+        for service in catalog.services.values()
+        for exemption in service.exemptions
+        if not _holds(exemption.expires, today)
+    ]

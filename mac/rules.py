@@ -1,0 +1,217 @@
+"""Rules of a standard for one binding: recording and alerting rules, as rule-file data.
+
+A tag override splits a binding. Only the rules that depend on an overridden parameter, directly or through
+a series that such a rule records, are rendered once per partition, each with a selector that leaves the
+others out; every other rule is rendered once. So no alert exists twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mac import conventions, templating
+from mac.model import Binding, Partition, Standard, StandardAlert, StandardRecording, StandardRule, Text
+from mac.problems import Location, Problem, did_you_mean, ordered
+from mac.templating import Mode, Names, TemplateError
+
+Rule = dict[str, Any]
+"""A rule as the rule file has it: alert or record, expr, for, labels, annotations …"""
+
+NAMES = ("cell", "environment", "expected", "p", "scope", "service", "standard", "team", "tier")
+"""What a template of a standard may use."""
+
+_METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedRule:
+    """A rule and where it comes from."""
+
+    rule: Rule
+    source: StandardRule
+    override: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+
+def for_binding(binding: Binding) -> tuple[tuple[RenderedRule, ...], tuple[Problem, ...]]:
+    """All rules of a binding, recording rules first, and the problems of their templates."""
+    standard = binding.standard
+    split = _dependent(standard, _overridden(binding.partitions))
+    everyone = Partition("", binding.partitions[0].parameters, len(binding.members))
+    rendered: list[RenderedRule] = []
+    problems: list[Problem] = []
+    sources = [r for r in standard_rules(standard) if r.name not in binding.silenced]
+    for source in sources:
+        is_split = source.name in split
+        for partition in binding.partitions if is_split else (everyone,):
+            context = names(binding, partition, is_split=is_split)
+            try:
+                rendered.append(RenderedRule(_rule(binding, source, context), source, partition.override))
+            except _AtError as error:
+                problems.append(error.problem)
+    return tuple(rendered), ordered(problems)
+
+
+def standard_rules(standard: Standard) -> tuple[StandardRule, ...]:
+    """Recording rules first: alerts of the same group evaluate after what they build on."""
+    return (*standard.recording, *standard.alerts)
+
+
+def names(binding: Binding, partition: Partition, *, is_split: bool) -> dict[str, Any]:
+    """What templates see. `scope` selects the binding's series, or the partition's when it is split."""
+    selected = {conventions.SERVICE: binding.service, conventions.ENVIRONMENT: binding.environment}
+    if is_split:
+        selected[conventions.OVERRIDE] = partition.override
+    return {
+        "cell": binding.cell.name,
+        "environment": binding.environment,
+        "expected": partition.size,
+        "override": partition.override if is_split else "",
+        "p": Names(partition.parameters),
+        "scope": templating.matchers(selected),
+        "service": binding.service,
+        "standard": binding.standard.name,
+        "team": binding.team,
+        "tier": binding.tier,
+    }
+
+
+def check_text(text: Text, mode: Mode, standard: Standard) -> tuple[Problem, ...]:
+    """Problems of a template text that show without rendering it: syntax, unknown names and parameters."""
+    try:
+        compiled = templating.template(text.text, mode)
+    except TemplateError as error:
+        return (_problem(text, error),)
+    problems = [
+        Problem(
+            _find(text, name),
+            "template-value",
+            f'"{name}" is not a name that a standard\'s templates know',
+            did_you_mean(name, NAMES),
+        )
+        for name in sorted(compiled.names - set(NAMES))
+    ]
+    problems += [
+        Problem(
+            _find(text, name),
+            "unknown-parameter",
+            f'{standard.name} has no parameter "{name}"',
+            did_you_mean(name, standard.parameters),
+        )
+        for name in sorted(compiled.parameters - set(standard.parameters))
+    ]
+    return tuple(problems)
+
+
+# --- one rule ----------------------------------------------------------------------------------------
+
+
+class _AtError(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _rule(binding: Binding, source: StandardRule, context: Mapping[str, Any]) -> Rule:
+    standard = binding.standard
+    identity = {conventions.SERVICE: binding.service, conventions.ENVIRONMENT: binding.environment}
+    if context["override"]:
+        identity[conventions.OVERRIDE] = context["override"]
+    expr = _render(source.expr, Mode.EXPRESSION, context, standard)
+    if isinstance(source, StandardRecording):
+        return {"record": source.record, "expr": expr, "labels": {**source.labels, **identity}}
+    labels = {
+        **source.labels,
+        **identity,
+        conventions.TEAM: binding.team,
+        conventions.TIER: str(binding.tier),
+        conventions.SEVERITY: str(source.severity),
+        conventions.STANDARD: standard.name,
+    }
+    if source.outage:
+        labels[conventions.OUTAGE] = "true"
+    rule: Rule = {
+        "alert": source.alert,
+        "expr": expr,
+        "for": _render(source.for_, Mode.EXPRESSION, context, standard),
+        "keep_firing_for": _render(source.keep_firing_for, Mode.EXPRESSION, context, standard),
+        # Prometheus expands Go templates in an alert's labels, and a tag may hold braces.
+        "labels": {name: str(templating.go_text(value)) for name, value in sorted(labels.items())},
+        "annotations": {
+            "summary": _render(source.summary, Mode.TEXT, context, standard),
+            "description": _render(source.description, Mode.TEXT, context, standard),
+            "runbook_url": source.runbook or standard.runbook,
+        },
+    }
+    for field in ("for", "keep_firing_for"):
+        if rule[field] in ("", "0s", "0"):
+            del rule[field]
+    rule["annotations"] = {name: text for name, text in rule["annotations"].items() if text}
+    return rule
+
+
+def _render(text: Text, mode: Mode, context: Mapping[str, Any], standard: Standard) -> str:
+    try:
+        return templating.template(text.text, mode).render(context).strip()
+    except TemplateError as error:
+        known = standard.parameters if "parameter" in error.message else NAMES
+        hint = did_you_mean(error.name, known) if error.name else ""
+        raise _AtError(_problem(text, error, hint)) from error
+
+
+def _problem(text: Text, error: TemplateError, hint: str = "") -> Problem:
+    place = text.location
+    if error.line > 1:
+        place = Location(place.path, place.line + error.line - 1 if place.line else 0, 1)
+    code = "template-syntax" if error.syntax else "template-value"
+    return Problem(place, code, error.message, hint)
+
+
+def _find(text: Text, word: str) -> Location:
+    """Where `word` stands in the text, as far as line numbers tell (block scalars keep their lines)."""
+    place = text.location
+    for offset, line in enumerate(text.text.split("\n")):
+        found = re.search(rf"\b{re.escape(word)}\b", line)
+        if found and place.line:
+            column = found.start() + place.column
+            return Location(place.path, place.line + offset, column, len(word))
+    return place
+
+
+# --- which rules an override splits ------------------------------------------------------------------
+
+
+def _overridden(partitions: Iterable[Partition]) -> frozenset[str]:
+    """Parameters whose value some tag sets."""
+    return frozenset(name for part in partitions for name in conventions.overridden(part.override))
+
+
+def _dependent(standard: Standard, overridden: frozenset[str]) -> frozenset[str]:
+    """Names of the rules whose outcome an overridden parameter changes."""
+    if not overridden:
+        return frozenset()
+    found: set[str] = set()
+    while True:
+        before = len(found)
+        for source in standard_rules(standard):
+            if _uses(source, overridden) or not found.isdisjoint(_METRIC.findall(source.expr.text)):
+                found.add(source.name)
+        if len(found) == before:
+            return frozenset(found)
+
+
+def _uses(source: StandardRule, parameters: frozenset[str]) -> bool:
+    texts = [(source.expr, Mode.EXPRESSION)]
+    if isinstance(source, StandardAlert):
+        texts += [(source.for_, Mode.EXPRESSION), (source.keep_firing_for, Mode.EXPRESSION)]
+        texts += [(source.summary, Mode.TEXT), (source.description, Mode.TEXT)]
+    try:
+        return any(not parameters.isdisjoint(templating.template(t.text, m).parameters) for t, m in texts)
+    except TemplateError:
+        return False  # it is reported when it is rendered
