@@ -1,0 +1,279 @@
+"""Bindings to files: every generated file is built as data, framed by a template, read back and compared.
+
+Pure: templates come in as texts. What a template adds is the user's own affair; what it loses or changes of
+what was meant is a Problem, so no value of a tag can become syntax.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mac import conventions, dashboards, emit, routing, rules, scraping, templating
+from mac.bind import Bindings
+from mac.model import Binding, Catalog, Cell, Json, Scrape
+from mac.problems import NOWHERE, Location, Problem, ordered
+from mac.templating import Mode, TemplateError
+
+Document = Any
+
+PROVENANCE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One kind of generated file: the template that frames it and how it is read back."""
+
+    template: str
+    read: Callable[[str], Json]
+
+
+RULES = Output("rules/rules.yml.j2", emit.read_yaml)
+PROMETHEUS = Output("prometheus/prometheus.yml.j2", emit.read_yaml)
+TARGETS = Output("targets/targets.json.j2", emit.read_json)
+ALERTMANAGER = Output("alertmanager/alertmanager.yml.j2", emit.read_yaml)
+CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
+DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
+
+OUTPUTS = (RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """All generated files: path → bytes, and path → the value that was meant. Provenance is among them."""
+
+    files: Mapping[str, bytes]
+    documents: Mapping[str, Document]
+    provenance: Document
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Tree:
+    """The files as they come about."""
+
+    templates: Mapping[str, str]
+    files: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[str, Document] = field(default_factory=dict)
+    entries: dict[str, Document] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, path: str, output: Output, document: Document, **entry: Json) -> None:
+        """Frames `document`, reads it back, and notes where it comes from."""
+        text = self._frame(path, output, document)
+        if text is None:
+            return
+        content = text.encode()
+        self.files[path] = content
+        self.documents[path] = document
+        digest = hashlib.sha256(content).hexdigest()
+        self.entries[path] = {"template": output.template, "sha256": digest, **entry}
+
+    def _frame(self, path: str, output: Output, document: Document) -> str | None:
+        place = Location(f"templates/{output.template}")
+        source = self.templates.get(output.template)
+        if source is None:
+            self.problems.append(Problem(place, "template-missing", "this template is missing"))
+            return None
+        context = document if isinstance(document, dict) else {"groups": document}
+        try:
+            text = templating.template(source, Mode.FILE).render({**context, "document": document})
+        except TemplateError as error:
+            code = "template-syntax" if error.syntax else "template-value"
+            self.problems.append(
+                Problem(Location(place.path, error.line, 1), code, f"{error.message} (for {path})")
+            )
+            return None
+        try:
+            lost = _lost(document, output.read(text))
+        except ValueError as error:
+            lost = f"it cannot be read back: {error}"
+        if lost:
+            self.problems.append(Problem(place, "template-output", f"{path}: {lost}"))
+            return None
+        return text
+
+
+def render(
+    catalog: Catalog, bindings: Bindings, templates: Mapping[str, str], snapshot_digest: str
+) -> Rendered:
+    """Every generated file for these bindings, or the problems that stand in the way."""
+    tree = _Tree(templates)
+    for cell in bindings.cells:
+        _cell(tree, catalog, cell, [b for b in bindings.bindings if b.cell == cell])
+    _dashboards(tree, bindings.bindings)
+    tree.add(
+        conventions.ALERTMANAGER_CONFIG, ALERTMANAGER, routing.alertmanager(catalog), kind="alertmanager"
+    )
+    provenance = {
+        "schema_version": PROVENANCE_VERSION,
+        "snapshot": snapshot_digest,
+        "inputs": {**catalog.digests, **_template_digests(templates)},
+        "files": tree.entries,
+    }
+    tree.files[conventions.PROVENANCE] = emit.json_pretty(provenance)
+    return Rendered(tree.files, tree.documents, provenance, ordered(tree.problems))
+
+
+# --- the files of a cell -----------------------------------------------------------------------------
+
+
+def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) -> None:
+    by_service: dict[tuple[str, str], list[Binding]] = defaultdict(list)
+    by_job: dict[str, list[Binding]] = defaultdict(list)
+    for binding in bindings:
+        by_service[binding.environment, binding.service].append(binding)
+        if binding.standard.scrape:
+            by_job[binding.standard.scrape.job].append(binding)
+    for (environment, service), own in by_service.items():
+        _rules(tree, cell, environment, service, own)
+    scrapes: list[Scrape] = []
+    for job, own in by_job.items():
+        standards = sorted({b.standard.name for b in own})
+        scrape = own[0].standard.scrape
+        if scrape is None:
+            continue
+        if len(standards) > 1:
+            tree.problems.append(_shared_job(own, job, standards))
+            continue
+        scrapes.append(scrape)
+        groups = scraping.target_groups(own, scrape)
+        tree.add(
+            conventions.targets_file(cell.name, job),
+            TARGETS,
+            groups,
+            kind="targets",
+            cell=cell.name,
+            job=job,
+            standard=standards[0],
+            targets=len(groups),
+        )
+    watched = [b for b in bindings if b.standard.cloudwatch]
+    if watched:
+        document = scraping.cloudwatch_exporter(watched)
+        tree.add(
+            conventions.cloudwatch_file(cell.name),
+            CLOUDWATCH,
+            document,
+            kind="exporter",
+            cell=cell.name,
+            standards=sorted({b.standard.name for b in watched}),
+            resources=len(document["static"]),
+        )
+    tree.add(
+        conventions.prometheus_file(cell.name),
+        PROMETHEUS,
+        scraping.prometheus(catalog.project, cell, scrapes, cloudwatch=bool(watched)),
+        kind="prometheus",
+        cell=cell.name,
+        jobs=sorted(s.job for s in scrapes) + ([scraping.CLOUDWATCH_JOB] if watched else []),
+    )
+
+
+def _rules(tree: _Tree, cell: Cell, environment: str, service: str, bindings: list[Binding]) -> None:
+    groups, listed = [], []
+    for binding in sorted(bindings, key=lambda b: b.standard.name):
+        rendered, problems = rules.for_binding(binding)
+        tree.problems.extend(problems)
+        if not rendered:
+            continue
+        group = conventions.rule_group(service, environment, binding.standard.name)
+        groups.append({"name": group, "rules": [r.rule for r in rendered]})
+        for rule in rendered:
+            kind = "alerting" if "alert" in rule.rule else "recording"
+            entry = {"group": group, "name": rule.name, "type": kind, "standard": binding.standard.name}
+            listed.append({**entry, "override": rule.override} if rule.override else entry)
+    if groups:
+        tree.add(
+            conventions.rules_file(cell.name, environment, service),
+            RULES,
+            {"groups": groups},
+            kind="rules",
+            cell=cell.name,
+            environment=environment,
+            service=service,
+            team=bindings[0].team,
+            rules=listed,
+        )
+
+
+def _shared_job(bindings: list[Binding], job: str, standards: list[str]) -> Problem:
+    place = max((b.standard.location for b in bindings), default=NOWHERE)
+    return Problem(
+        place, "generated-name", f'the standards {" and ".join(standards)} share the scrape job "{job}"'
+    )
+
+
+def _dashboards(tree: _Tree, bindings: Iterable[Binding]) -> None:
+    by_service: dict[str, list[Binding]] = defaultdict(list)
+    for binding in bindings:
+        by_service[binding.service].append(binding)
+    for service, own in sorted(by_service.items()):
+        try:
+            document = dashboards.dashboard(service, own)
+        except TemplateError as error:
+            place = own[0].standard.location
+            tree.problems.append(Problem(place, "template-value", f"a panel: {error.message}"))
+            continue
+        if document is not None:
+            tree.add(
+                conventions.dashboard_file(service),
+                DASHBOARD,
+                document,
+                kind="dashboard",
+                service=service,
+                standards=sorted({b.standard.name for b in own if b.standard.panels}),
+            )
+
+
+# --- comparing what came out with what was meant -----------------------------------------------------
+
+
+def _lost(meant: Json, got: Json, path: str = "") -> str:
+    """What of `meant` is not in `got`: a sentence, or empty when all of it is.
+
+    Mappings may have more keys and lists more items than meant (a user's template adds them); what was
+    meant must be there, unchanged and in order.
+    """
+    if meant == got:
+        return ""
+    if isinstance(meant, dict):
+        if not isinstance(got, dict):
+            return f"{path or 'the document'} is not a mapping"
+        for key, value in meant.items():
+            if key in got:
+                lost = _lost(value, got[key], f"{path}.{key}" if path else key)
+                if lost:
+                    return lost
+            elif value not in ({}, []):
+                return f"{path}.{key} is missing".removeprefix(".")
+        return ""
+    if isinstance(meant, list):
+        return _lost_item(meant, got, path)
+    return f"{path or 'the document'} is {got!r:.80} where {meant!r:.80} was meant"
+
+
+def _lost_item(meant: list[Json], got: Json, path: str) -> str:
+    if not isinstance(got, list):
+        return f"{path or 'the document'} is not a list"
+    if len(meant) == len(got):
+        for index, (a, b) in enumerate(zip(meant, got, strict=True)):
+            lost = _lost(a, b, f"{path}[{index}]")
+            if lost:
+                return lost
+        return ""
+    rest = iter(got)
+    for index, item in enumerate(meant):
+        if not any(not _lost(item, candidate) for candidate in rest):
+            return f"{path}[{index}] is missing"
+    return ""
+
+
+def _template_digests(templates: Mapping[str, str]) -> dict[str, str]:
+    return {
+        f"template/{name}": "sha256:" + hashlib.sha256(templates[name].encode()).hexdigest()
+        for name in sorted(templates)
+    }

@@ -1,0 +1,120 @@
+"""What is collected: scrape configuration, targets, and the CloudWatch exporter's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mac import conventions, durations, kinds
+from mac.model import Binding, Cell, CloudWatch, Member, Project, Scrape
+
+Document = dict[str, Any]
+
+CLOUDWATCH_JOB = "cloudwatch"
+
+
+def target_groups(bindings: Iterable[Binding], scrape: Scrape) -> list[Document]:
+    """Content of a file for file-based discovery: one group a resource, in the inventory's order."""
+    members = [m for binding in bindings for m in binding.members]
+    return [
+        {"targets": [f"{_host(m.resource.addresses[0])}:{scrape.port}"], "labels": dict(m.labels)}
+        for m in sorted(members, key=lambda m: (m.resource.sort_key, sorted(m.labels.items())))
+    ]
+
+
+def prometheus(project: Project, cell: Cell, scrapes: Iterable[Scrape], *, cloudwatch: bool) -> Document:
+    """`prometheus.yml` of a cell. Paths in it are relative to it."""
+    configs = [_scrape_config(project, scrape) for scrape in sorted(scrapes, key=lambda s: s.job)]
+    if cloudwatch:
+        configs.append(_cloudwatch_scrape(project))
+    alertmanagers = [{"static_configs": [{"targets": list(project.alertmanagers)}]}]
+    return {
+        "global": {
+            "scrape_interval": project.scrape_interval,
+            "evaluation_interval": project.evaluation_interval,
+            "external_labels": {
+                conventions.ACCOUNT: cell.account,
+                conventions.CELL: cell.name,
+                conventions.REGION: cell.region,
+            },
+        },
+        "rule_files": ["rules/*/*.yml"],
+        "alerting": {"alertmanagers": alertmanagers} if project.alertmanagers else {},
+        "scrape_configs": configs,
+    }
+
+
+def cloudwatch_exporter(bindings: Iterable[Binding]) -> Document:
+    """Configuration of yet-another-cloudwatch-exporter: one static job a resource.
+
+    Static jobs name exactly the bound resources. Discovery would ask the tagging API, which does not know
+    resources that were never tagged. Custom tags carry the taxonomy to every series of the resource.
+    """
+    jobs = []
+    for binding in bindings:
+        source = binding.standard.cloudwatch
+        if source is not None:
+            jobs += [_static_job(member, source) for member in binding.members]
+    jobs.sort(key=lambda job: (job["name"], job["namespace"]))
+    return {"apiVersion": "v1alpha1", "static": jobs}
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _scrape_config(project: Project, scrape: Scrape) -> Document:
+    return {
+        "job_name": scrape.job,
+        "scrape_interval": scrape.interval or project.scrape_interval,
+        "scrape_timeout": scrape.timeout or "10s",
+        "metrics_path": scrape.path,
+        "scheme": scrape.scheme,
+        "file_sd_configs": [
+            {"files": [f"targets/{conventions.slug(scrape.job)}.json"], "refresh_interval": "30s"}
+        ],
+    }
+
+
+def _cloudwatch_scrape(project: Project) -> Document:
+    # The exporter's series carry their own region and our labels as custom tags: they win over the
+    # exporter's target labels, and lose the prefix.
+    return {
+        "job_name": CLOUDWATCH_JOB,
+        "honor_labels": True,
+        "scrape_interval": "1m",
+        "scrape_timeout": "30s",
+        "metrics_path": "/metrics",
+        "scheme": "http",
+        "static_configs": [{"targets": [project.cloudwatch_exporter]}],
+        "metric_relabel_configs": [
+            {"action": "labelmap", "regex": "custom_tag_(.+)"},
+            {"action": "labeldrop", "regex": "custom_tag_.+"},
+        ],
+    }
+
+
+def _static_job(member: Member, source: CloudWatch) -> Document:
+    resource = member.resource
+    dimensions = kinds.get(resource.kind).dimensions(resource)
+    period, length = durations.seconds(source.period), durations.seconds(source.length)
+    return {
+        "name": resource.arn,
+        "namespace": source.namespace,
+        "regions": [resource.region],
+        "dimensions": [{"name": name, "value": value} for name, value in dimensions],
+        "customTags": _tags(member.labels),
+        "metrics": [
+            {
+                "name": metric.name,
+                "statistics": list(metric.statistics),
+                "period": int(period or 60),
+                "length": int(length or 300),
+            }
+            for metric in source.metrics
+        ],
+    }
+
+
+def _tags(labels: Mapping[str, str]) -> list[Document]:
+    return [{"key": name, "value": value} for name, value in labels.items()]
