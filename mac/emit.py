@@ -121,12 +121,7 @@ def json_line(value: Json) -> bytes:
 
     Raises UnrepresentableError for a lone surrogate.
     """
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:
-        if "surrogate" in str(error):
-            raise UnrepresentableError(str(error)) from error
-        raise
+    return _json(value, orjson.OPT_SORT_KEYS)
 
 
 json_bytes = json_line
@@ -134,7 +129,16 @@ json_bytes = json_line
 
 def json_pretty(value: Json) -> bytes:
     """`value` as JSON for people: two spaces, sorted keys, a final newline."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return _json(value, orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _json(value: Json, option: int) -> bytes:
+    try:
+        return orjson.dumps(value, option=option)
+    except TypeError as error:
+        if "surrogate" in str(error):
+            raise UnrepresentableError(str(error)) from error
+        raise
 
 
 def json_rows(rows: Sequence[Json]) -> bytes:
