@@ -1,0 +1,103 @@
+"""Options and output that several commands share.
+
+@click.command()
+@options.root
+@options.output_format("text", "json", "github")
+def command(root: Path, output_format: str) -> None: ...
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mac.cli.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PROJECT_FILE = "mac.yaml"
+
+
+def root(function: F) -> F:
+    """Gives the command `root: Path`, the monitoring repository, absolute.
+
+    From -C/--root after the command's name, else before it, else the nearest parent with a mac.yaml.
+    When there is none the command ends with a file-missing problem.
+    """
+    return click.option(
+        "-C",
+        "--root",
+        metavar="DIR",
+        type=click.Path(exists=True, file_okay=False),
+        callback=_find_root,
+        help="The monitoring repository.  [default: the nearest parent with a mac.yaml]",
+    )(function)
+
+
+def output_format(*formats: str) -> Callable[[F], F]:
+    """Gives the command `output_format: str`, one of `formats`; the first is the default."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to report.",
+    )
+
+
+def start_directory(ctx: click.Context) -> Path:
+    """Where a command that needs no repository works: -C before its name, else the current directory."""
+    return Path(ctx.ensure_object(Session).root or ".").absolute()
+
+
+def wants_color(stream: Any) -> bool:
+    """Whether `stream` is a terminal whose user has not asked for plain text (NO_COLOR, TERM=dumb)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(stream.isatty())
+
+
+def progress(message: str) -> None:
+    """One line about what is going on, on standard error."""
+    click.echo(message, err=True)
+
+
+def note_if_verbose(message: str) -> None:
+    """A line on standard error, only with -v."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.ensure_object(Session).verbose:
+        click.echo(message, err=True)
+
+
+def data(text: str) -> None:
+    """What was asked for, on standard output, with one newline at its end."""
+    click.echo(text, nl=not text.endswith("\n"), color=wants_color(sys.stdout))
+
+
+def _find_root(ctx: click.Context, _option: click.Parameter, given: str | None) -> Path:
+    named = given or ctx.ensure_object(Session).root
+    if ctx.resilient_parsing:
+        return Path(named or ".")
+    if named is not None:
+        directory = Path(named).absolute()
+        if not (directory / PROJECT_FILE).is_file():
+            raise _no_project(directory, f"{named} has no {PROJECT_FILE}")
+        return directory
+    here = Path.cwd()
+    for directory in (here, *here.parents):
+        if (directory / PROJECT_FILE).is_file():
+            return directory
+    raise _no_project(here, f"neither {here} nor a folder above it has a {PROJECT_FILE}")
+
+
+def _no_project(directory: Path, message: str) -> Exception:
+    from mac.problems import Location, Problem, ProblemsError
+
+    hint = "mac init makes a monitoring repository; -C DIR names one that is elsewhere"
+    return ProblemsError([Problem(Location(str(directory / PROJECT_FILE)), "file-missing", message, hint)])
