@@ -1,0 +1,35 @@
+"""The kinds of AWS resources that mac reads, one module each: a new module here is a new kind."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from mac.kinds.kind import Kind
+
+_FRAME = "kind"  # the module that declares what a kind is
+
+__all__ = ["Kind", "all_kinds", "names"]
+
+
+def names() -> tuple[str, ...]:
+    """The names of all kinds, sorted; imports none of them."""
+    return tuple(sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if m.name != _FRAME))
+
+
+@cache
+def all_kinds() -> Mapping[str, Kind]:
+    """Every kind by its name, sorted. A module without KIND, or with another name's, is a bug."""
+    found: dict[str, Kind] = {}
+    for name in names():
+        module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+        kind = getattr(module, "KIND", None)
+        if not isinstance(kind, Kind):
+            raise TypeError(f"{module.__name__} does not export a KIND")
+        if kind.name != name:
+            raise ValueError(f"{module.__name__} must hold the kind {name}, not {kind.name}")
+        found[name] = kind
+    return MappingProxyType(found)

@@ -1,0 +1,124 @@
+"""What a kind of AWS resource declares, and the AWS calls that it may make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar
+
+from mac.model import Lifecycle, Resource
+
+Raw = Mapping[str, Any]
+"""A part of an AWS answer, in botocore's spelling."""
+
+Dimensions = tuple[tuple[str, str], ...]
+"""CloudWatch dimensions: (name, value) pairs."""
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Gone(Exception):  # noqa: N818  the resource's state, not a failure
+    """A resource was deleted after it was listed and before it was described."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a scope is read: the account, its region (`global` for global kinds), the ARN partition.
+
+    `regions` are all regions of the inventory: a global list is cut down to them.
+    """
+
+    account: str
+    region: str
+    partition: str = "aws"
+    regions: tuple[str, ...] = ()
+
+
+class Api(Protocol):
+    """The calls of one scope, bound to its account, region and service.
+
+    Every method raises a `mac.aws.CallError` when AWS does not answer completely; an operation that the
+    kind did not declare is a bug. Error codes in `gone` raise Gone instead.
+    """
+
+    def pages(
+        self, operation: str, key: str, size: int = 0, gone: tuple[str, ...] = (), **parameters: Any
+    ) -> Iterator[Any]:
+        """Every item under `key` of every page of at most `size` items (0: AWS decides)."""
+
+    def call(
+        self,
+        operation: str,
+        *,
+        gone: tuple[str, ...] = (),
+        empty: tuple[str, ...] = (),
+        region: str = "",
+        **parameters: Any,
+    ) -> Raw:
+        """One answer; `{}` for the error codes in `empty`; from another region if `region` is given."""
+
+    def each(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """`function` of every item, several at a time, in order; items that turn out Gone are left out."""
+
+
+def no_dimensions(resource: Resource) -> Dimensions:
+    return ()
+
+
+def no_facts(resource: Resource) -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of AWS resource: how it is read, and what it means for monitoring.
+
+    `service`: botocore's service name. `calls`: operation → the IAM action that allows it.
+    `fetch` asks AWS and raises; `transform` is pure and returns None for what does not exist any more.
+    `states`: AWS's word for a state → what it means; a word that is not here counts as in service, so
+    that a state nobody thought of is watched and not passed over.
+    `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `facts`: labels to match by.
+    """
+
+    name: str
+    title: str
+    service: str
+    calls: Mapping[str, str]
+    fetch: Callable[[Api, Place], Iterable[Raw]]
+    transform: Callable[[Place, Raw], Resource | None]
+    states: Mapping[str, Lifecycle] = field(default_factory=dict)
+    global_: bool = False
+    namespaces: tuple[str, ...] = ()
+    dimensions: Callable[[Resource], Dimensions] = no_dimensions
+    facts: Callable[[Resource], Mapping[str, str]] = no_facts
+    fact_names: tuple[str, ...] = ()
+
+    def lifecycle(self, state: str) -> Lifecycle:
+        return self.states.get(state, Lifecycle.IN_SERVICE)
+
+
+def tag_map(pairs: Iterable[Raw] | None) -> dict[str, str]:
+    """Tags from AWS's list of Key and Value."""
+    return {pair["Key"]: pair.get("Value") or "" for pair in pairs or ()}
+
+
+def timestamp(value: datetime | None) -> str:
+    """ISO 8601 in UTC to the second, or empty."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else ""
+
+
+def present(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty: AWS leaves out or blanks the same field from one service to the next."""
+    return {key: value for key, value in values.items() if value not in (None, "", [], {}, ())}
+
+
+def attribute_facts(*names: str) -> Callable[[Resource], Mapping[str, str]]:
+    """Facts that are attributes of the same name; a truth value reads `true` or `false`."""
+
+    def facts(resource: Resource) -> Mapping[str, str]:
+        found = {name: resource.attributes[name] for name in names if name in resource.attributes}
+        return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in found.items()}
+
+    return facts

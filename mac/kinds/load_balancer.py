@@ -1,0 +1,112 @@
+"""Application, Network and Gateway Load Balancers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from mac.kinds.kind import (
+    Api,
+    Dimensions,
+    Gone,
+    Kind,
+    Place,
+    Raw,
+    attribute_facts,
+    present,
+    tag_map,
+    timestamp,
+)
+from mac.model import Lifecycle, Resource
+
+NAME = "load-balancer"
+
+STATES = {
+    "provisioning": Lifecycle.STARTING,
+    "active": Lifecycle.IN_SERVICE,
+    "active_impaired": Lifecycle.IN_SERVICE,
+    "failed": Lifecycle.STOPPED,  # it was never set up
+}
+NAMESPACES = {
+    "application": "AWS/ApplicationELB",
+    "network": "AWS/NetworkELB",
+    "gateway": "AWS/GatewayELB",
+}
+
+_TAGS = "DescribeTags"
+_TAG_BATCH = 20  # AWS's limit
+TAG_CALLS = {_TAGS: "elasticloadbalancing:DescribeTags"}
+
+
+def with_tags(api: Api, items: Iterable[Raw], arn: str, gone: str) -> Iterator[Raw]:
+    """The items with their tags under "Tags". `arn` is the field that names an item, `gone` the error code
+    of one that was deleted meanwhile."""
+
+    def ask(batch: Sequence[Raw]) -> list[Raw]:
+        answer = api.call(_TAGS, gone=(gone,), ResourceArns=[item[arn] for item in batch])
+        tags = {described["ResourceArn"]: described["Tags"] for described in answer["TagDescriptions"]}
+        return [{**item, "Tags": tags[item[arn]]} for item in batch]
+
+    def ask_batch(batch: Sequence[Raw]) -> list[Raw]:
+        try:
+            return ask(batch)
+        except Gone:  # one of them fails the whole batch
+            return [found for single in api.each(ask, [[item] for item in batch]) for found in single]
+
+    listed = list(items)
+    batches = [listed[i : i + _TAG_BATCH] for i in range(0, len(listed), _TAG_BATCH)]
+    for batch in batches:
+        yield from ask_batch(batch)
+
+
+def suffix(arn: str) -> str:
+    """What CloudWatch calls a load balancer: `app/name/hash` of its ARN."""
+    return arn.partition(":loadbalancer/")[2]
+
+
+def fetch(api: Api, place: Place) -> Iterator[Raw]:
+    listed = api.pages("DescribeLoadBalancers", "LoadBalancers", size=400)
+    yield from with_tags(api, listed, "LoadBalancerArn", "LoadBalancerNotFound")
+
+
+def transform(place: Place, raw: Raw) -> Resource:
+    state = raw["State"]["Code"]
+    return Resource(
+        arn=raw["LoadBalancerArn"],
+        kind=NAME,
+        account=place.account,
+        region=place.region,
+        id=raw["LoadBalancerName"],
+        name=raw["LoadBalancerName"],
+        addresses=tuple(a for a in (raw.get("DNSName"),) if a),
+        state=state,
+        lifecycle=STATES.get(state, Lifecycle.IN_SERVICE),
+        tags=tag_map(raw["Tags"]),
+        attributes=present(
+            {
+                "type": raw["Type"],
+                "scheme": raw.get("Scheme"),
+                "zones": sorted(z["ZoneName"] for z in raw.get("AvailabilityZones") or ()),
+                "vpc": raw.get("VpcId"),
+            }
+        ),
+        launched=timestamp(raw.get("CreatedTime")),
+    )
+
+
+def dimensions(resource: Resource) -> Dimensions:
+    return (("LoadBalancer", suffix(resource.arn)),)
+
+
+KIND = Kind(
+    name=NAME,
+    title="load balancer",
+    service="elbv2",
+    calls={"DescribeLoadBalancers": "elasticloadbalancing:DescribeLoadBalancers", **TAG_CALLS},
+    fetch=fetch,
+    transform=transform,
+    states=STATES,
+    namespaces=tuple(NAMESPACES.values()),
+    dimensions=dimensions,
+    facts=attribute_facts("type", "scheme"),
+    fact_names=("scheme", "type"),
+)

@@ -1,0 +1,81 @@
+"""RDS and Aurora database instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mac.kinds.kind import Api, Dimensions, Kind, Place, Raw, attribute_facts, present, tag_map, timestamp
+from mac.model import Lifecycle, Resource
+
+NAME = "rds-instance"
+
+STATES = {
+    "available": Lifecycle.IN_SERVICE,
+    "creating": Lifecycle.STARTING,
+    "starting": Lifecycle.STARTING,
+    "deleting": Lifecycle.LEAVING,
+    "stopping": Lifecycle.LEAVING,
+    "stopped": Lifecycle.STOPPED,
+}
+# The same call lists these too; they are services of their own, with metrics of their own.
+_OTHER_SERVICES = frozenset(["neptune", "docdb"])
+
+
+def fetch(api: Api, place: Place) -> Iterator[Raw]:
+    yield from api.pages("DescribeDBInstances", "DBInstances", size=100)
+
+
+def transform(place: Place, raw: Raw) -> Resource | None:
+    engine = raw["Engine"]
+    if engine in _OTHER_SERVICES:
+        return None
+    state = raw.get("DBInstanceStatus") or ""
+    endpoint = raw.get("Endpoint") or {}
+    cluster = raw.get("DBClusterIdentifier")
+    source = raw.get("ReadReplicaSourceDBInstanceIdentifier")
+    return Resource(
+        arn=raw["DBInstanceArn"],
+        kind=NAME,
+        account=place.account,
+        region=place.region,
+        id=raw["DBInstanceIdentifier"],
+        name=raw["DBInstanceIdentifier"],
+        addresses=tuple(a for a in (endpoint.get("Address"),) if a),
+        state=state,
+        lifecycle=STATES.get(state, Lifecycle.IN_SERVICE),
+        tags=tag_map(raw.get("TagList")),
+        links=present(
+            {"rds-cluster": (cluster,) if cluster else (), "replica-of": (source,) if source else ()}
+        ),
+        attributes=present(
+            {
+                "engine": engine,
+                "engine_version": raw.get("EngineVersion"),
+                "instance_class": raw.get("DBInstanceClass"),
+                "zone": raw.get("AvailabilityZone"),
+                "multi_az": raw.get("MultiAZ"),
+                "storage_bytes": (raw.get("AllocatedStorage") or 0) * 1024**3 or None,
+                "port": endpoint.get("Port"),
+            }
+        ),
+        launched=timestamp(raw.get("InstanceCreateTime")),
+    )
+
+
+def dimensions(resource: Resource) -> Dimensions:
+    return (("DBInstanceIdentifier", resource.id),)
+
+
+KIND = Kind(
+    name=NAME,
+    title="RDS instance",
+    service="rds",
+    calls={"DescribeDBInstances": "rds:DescribeDBInstances"},
+    fetch=fetch,
+    transform=transform,
+    states=STATES,
+    namespaces=("AWS/RDS",),
+    dimensions=dimensions,
+    facts=attribute_facts("engine", "instance_class", "zone"),
+    fact_names=("engine", "instance_class", "zone"),
+)

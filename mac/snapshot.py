@@ -1,0 +1,267 @@
+"""The inventory as files: canonical, one resource a line, so that Git shows what changed in the fleet.
+
+A directory has `scopes.json` and `<account>/<region>/<kind>.jsonl`; a single file has a header line and
+then one line a resource. Both hold the same and neither holds a time at which it was read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mac.conventions import slug
+from mac.emit import UnrepresentableError, json_line, read_json
+from mac.model import Json, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
+from mac.problems import Location, Problem, ProblemsError, did_you_mean
+
+SCHEMA_VERSION = 1
+SCOPES_FILE = "scopes.json"
+
+_SUFFIX = ".jsonl"
+_REQUIRED = ("arn", "kind", "account", "region", "id")
+_TEXTS = (*_REQUIRED, "name", "state", "launched")
+_FIELDS = (*_TEXTS, "addresses", "lifecycle", "tags", "links", "attributes")
+_SCOPE_TEXTS = ("account", "region", "kind", "state", "reason", "since")
+
+
+# --- writing -----------------------------------------------------------------------------------------
+
+
+def files(snapshot: Snapshot) -> Mapping[str, bytes]:
+    """The directory form: relative path → content, sorted by path."""
+    groups: dict[str, list[Resource]] = defaultdict(list)
+    for resource in snapshot.resources:
+        path = f"{slug(resource.account)}/{slug(resource.region)}/{slug(resource.kind)}{_SUFFIX}"
+        groups[path].append(resource)
+    rows = ",\n".join(_line(row).decode() for row in _scope_rows(snapshot))
+    head = f'{{"schema_version": {SCHEMA_VERSION}, "scopes": [{chr(10) if rows else ""}{rows}'
+    found = {path: _lines(group) for path, group in groups.items()}
+    found[SCOPES_FILE] = f"{head}{chr(10) if rows else ''}]}}\n".encode()
+    return dict(sorted(found.items()))
+
+
+def to_bytes(snapshot: Snapshot) -> bytes:
+    """The single-file form."""
+    header = {"kind": "Snapshot", "schema_version": SCHEMA_VERSION, "scopes": _scope_rows(snapshot)}
+    return _line(header) + b"\n" + _lines(snapshot.resources)
+
+
+def digest(snapshot: Snapshot) -> str:
+    """`sha256:…` of the resources and of each scope's state; not of reasons and times."""
+    sha = hashlib.sha256()
+    for status in sorted(snapshot.scopes, key=lambda s: s.scope):
+        sha.update(_line([str(status.scope), status.state.value]) + b"\n")
+    sha.update(_lines(snapshot.resources))
+    return f"sha256:{sha.hexdigest()}"
+
+
+def _lines(resources: Iterable[Resource]) -> bytes:
+    ordered = sorted(resources, key=lambda r: r.sort_key)
+    return b"".join(_line(as_dict(resource)) + b"\n" for resource in ordered)
+
+
+def as_dict(resource: Resource) -> dict[str, Json]:
+    """A resource as it is written: without what is empty, but always with its lifecycle."""
+    values = {name: getattr(resource, name) for name in _FIELDS}
+    values["lifecycle"] = resource.lifecycle.value
+    values["addresses"] = list(resource.addresses)
+    values["links"] = {relation: list(ids) for relation, ids in resource.links.items()}
+    values["tags"], values["attributes"] = dict(resource.tags), dict(resource.attributes)
+    return {name: value for name, value in values.items() if value or name in _REQUIRED}
+
+
+def _scope_rows(snapshot: Snapshot) -> list[dict[str, str]]:
+    rows = []
+    for status in sorted(snapshot.scopes, key=lambda s: s.scope):
+        scope = status.scope
+        row = {"account": scope.account, "region": scope.region, "kind": scope.kind}
+        row |= {"state": status.state.value, "reason": status.reason, "since": status.since}
+        rows.append({key: value for key, value in row.items() if value})
+    return rows
+
+
+def _line(value: Json) -> bytes:
+    try:
+        return json_line(value)
+    except UnrepresentableError:
+        # UTF-8 has no lone surrogates, JSON's own escapes do.
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+# --- reading -----------------------------------------------------------------------------------------
+
+
+class _Invalid(Exception):  # noqa: N818  turned into a Problem where the line is known
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+def read(path: Path) -> Snapshot:
+    """A snapshot from its directory or its single file. Raises ProblemsError with every broken line."""
+    problem = Problem(Location(str(path)), "file-missing", "there is no snapshot")
+    try:
+        if path.is_dir():
+            names = [p for p in sorted(path.rglob(f"*{_SUFFIX}")) if p.is_file()]
+            content = {p.relative_to(path).as_posix(): p.read_bytes() for p in names}
+            if (path / SCOPES_FILE).exists():
+                content[SCOPES_FILE] = (path / SCOPES_FILE).read_bytes()
+            return from_files(content, str(path))
+        if path.exists():
+            return from_bytes(path.read_bytes(), str(path))
+    except OSError as error:
+        problem = Problem(
+            Location(error.filename or str(path)),
+            "file-unreadable",
+            f"the snapshot cannot be read: {error.strerror}",
+        )
+    raise ProblemsError([problem])
+
+
+def from_files(content: Mapping[str, bytes], root: str = "") -> Snapshot:
+    """The snapshot that `files` wrote. `root` is put before the paths in problems."""
+    prefix = f"{root}/" if root else ""
+    problems: list[Problem] = []
+    resources: list[tuple[Resource, Location]] = []
+    statuses: tuple[ScopeStatus, ...] = ()
+    header = Location(f"{prefix}{SCOPES_FILE}")
+    if SCOPES_FILE not in content:
+        problems.append(_problem(header, _Invalid("the file is missing", "run mac inventory --refresh")))
+    else:
+        try:
+            statuses = _statuses(_json(content[SCOPES_FILE]))
+        except _Invalid as error:
+            problems.append(_problem(header, error))
+    for path in sorted(content):
+        if path.endswith(_SUFFIX):
+            resources += _resources(content[path], f"{prefix}{path}", 1, problems)
+    return _snapshot(statuses, resources, problems)
+
+
+def from_bytes(data: bytes, path: str = "snapshot") -> Snapshot:
+    """The snapshot that `to_bytes` wrote."""
+    head, _, rest = data.partition(b"\n")
+    problems: list[Problem] = []
+    statuses: tuple[ScopeStatus, ...] = ()
+    try:
+        statuses = _statuses(_json(head))
+    except _Invalid as error:
+        problems.append(_problem(Location(path, 1, 1), error))
+    return _snapshot(statuses, list(_resources(rest, path, 2, problems)), problems)
+
+
+def _snapshot(
+    statuses: tuple[ScopeStatus, ...],
+    resources: list[tuple[Resource, Location]],
+    problems: list[Problem],
+) -> Snapshot:
+    places: dict[tuple[str, ...], Location] = {}
+    for resource, location in resources:
+        first = places.setdefault(resource.sort_key, location)
+        if first is not location:
+            again = _Invalid(f"{resource.arn} stands twice", f"the first is at {first}")
+            problems.append(_problem(location, again))
+    if problems:
+        raise ProblemsError(problems)
+    ordered = sorted((resource for resource, _ in resources), key=lambda r: r.sort_key)
+    return Snapshot(tuple(sorted(statuses, key=lambda s: s.scope)), tuple(ordered))
+
+
+def _problem(location: Location, error: _Invalid) -> Problem:
+    return Problem(location, "snapshot-invalid", error.message, error.hint)
+
+
+def _json(data: bytes) -> Json:
+    try:
+        return read_json(data)
+    except ValueError as error:
+        try:
+            return json.loads(data)  # knows lone surrogates, see _line
+        except (ValueError, RecursionError):
+            raise _Invalid(f"not JSON: {error}") from error
+
+
+def _statuses(header: Json) -> tuple[ScopeStatus, ...]:
+    if not isinstance(header, dict) or "schema_version" not in header:
+        raise _Invalid("not a snapshot: no schema_version")
+    version = header["schema_version"]
+    if version != SCHEMA_VERSION:
+        raise _Invalid(f"schema_version {version} is not one that this mac reads ({SCHEMA_VERSION})")
+    rows = header.get("scopes", [])
+    if not isinstance(rows, list):
+        raise _Invalid("scopes is not a list")
+    return tuple(_status(row) for row in rows)
+
+
+def _status(row: Json) -> ScopeStatus:
+    if not isinstance(row, dict):
+        raise _Invalid("a scope is not an object")
+    texts = {name: _text(row, name) for name in _SCOPE_TEXTS}
+    scope = Scope(texts["account"], texts["region"], texts["kind"])
+    try:
+        state = ScopeState(texts["state"])
+    except ValueError as error:
+        raise _Invalid(f'scope {scope}: unknown state "{texts["state"]}"') from error
+    return ScopeStatus(scope, state, texts["reason"], texts["since"])
+
+
+def _resources(
+    data: bytes, path: str, first: int, problems: list[Problem]
+) -> Iterator[tuple[Resource, Location]]:
+    for number, line in enumerate(data.split(b"\n"), start=first):
+        if not line.strip():
+            continue
+        location = Location(path, number, 1)
+        try:
+            yield _resource(_json(line)), location
+        except _Invalid as error:
+            problems.append(_problem(location, error))
+
+
+def _resource(value: Json) -> Resource:
+    if not isinstance(value, dict):
+        raise _Invalid("a resource is not an object")
+    for key in value:
+        if key not in _FIELDS:
+            raise _Invalid(f'unknown key "{key}"', did_you_mean(str(key), _FIELDS))
+    for name in _REQUIRED:
+        if not value.get(name):
+            raise _Invalid(f'no "{name}"')
+    texts: dict[str, Any] = {name: _text(value, name) for name in _TEXTS}
+    state = value.get("lifecycle", Lifecycle.IN_SERVICE.value)
+    try:
+        lifecycle = Lifecycle(state)
+    except ValueError as error:
+        raise _Invalid(f'unknown lifecycle "{state}"', did_you_mean(str(state), list(Lifecycle))) from error
+    return Resource(
+        **texts,
+        lifecycle=lifecycle,
+        addresses=_strings(value.get("addresses", []), "addresses"),
+        tags={key: _text(value["tags"], key) for key in _object(value, "tags")},
+        links={key: _strings(ids, f"links.{key}") for key, ids in _object(value, "links").items()},
+        attributes=_object(value, "attributes"),
+    )
+
+
+def _text(value: Mapping[str, Json], name: str) -> str:
+    text = value.get(name, "")
+    if not isinstance(text, str):
+        raise _Invalid(f'"{name}" is not a string')
+    return text
+
+
+def _object(value: Mapping[str, Json], name: str) -> dict[str, Json]:
+    found = value.get(name, {})
+    if not isinstance(found, dict):
+        raise _Invalid(f'"{name}" is not an object')
+    return found
+
+
+def _strings(value: Json, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _Invalid(f'"{name}" is not a list of strings')
+    return tuple(value)
