@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mac import conventions, links, parameters
+from mac import conventions, kinds, parameters
 from mac.model import (
     Account,
     Binding,
@@ -82,7 +82,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     for standard in sorted(catalog.standards.values(), key=lambda s: s.name):
         by_kind[standard.applies_to.kind].append(standard)
     bound = 0
-    for resource in links.link(snapshot.resources):
+    for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
         labels = _labels(catalog, resource)
         candidates = by_kind.get(resource.kind, [])
         refusal = _refusal(catalog, resource, labels, candidates, notes)
@@ -122,7 +122,8 @@ def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, 
 
 def _labels(catalog: Catalog, resource: Resource) -> dict[str, str]:
     """The labels of a resource: from its tags as `mac.yaml` says, from its kind, from where it is."""
-    labels = dict(links.facts(resource))
+    kind = kinds.all_kinds().get(resource.kind)
+    labels = dict(kind.facts(resource)) if kind else {}
     folded: dict[str, str] = {}
     for key in sorted(resource.tags):
         folded.setdefault(key.casefold(), resource.tags[key])

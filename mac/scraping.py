@@ -96,7 +96,7 @@ def _cloudwatch_scrape(project: Project) -> Document:
 
 def _static_job(member: Member, source: CloudWatch) -> Document:
     resource = member.resource
-    dimensions = kinds.get(resource.kind).dimensions(resource)
+    dimensions = kinds.all_kinds()[resource.kind].dimensions(resource)
     period, length = durations.seconds(source.period), durations.seconds(source.length)
     return {
         "name": resource.arn,

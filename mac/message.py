@@ -1,0 +1,64 @@
+"""The commit message of a plan: what changed, by cause, for the person who reads the log."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mac.diff import Change, Plan
+
+SNAPSHOT_TRAILER = "Mac-Snapshot"
+REVISION_TRAILER = "Mac-Standards"
+
+_LINES = 40  # of the body; the diff has the rest
+_DONE = {"add": "added", "remove": "removed", "modify": "changed"}
+
+
+def commit_message(
+    plan: Plan, provenance: Mapping[str, Any], revision: str | None
+) -> tuple[str, dict[str, str]]:
+    """(message, trailers). `revision` is the commit whose standards were used; None before the first."""
+    changes = [c for c in plan.changes if c.kind != "file"] or list(plan.changes)
+    trailers = {SNAPSHOT_TRAILER: str(provenance["snapshot"])}
+    if revision:
+        trailers[REVISION_TRAILER] = revision
+    if not changes:
+        return "Keep the inventory that was read\n\nThe configuration is unchanged.", trailers
+    by_cause: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_cause[change.cause].append(change)
+    body: list[str] = []
+    for cause in sorted(by_cause):
+        body += ["", f"By {cause}:", *sorted(_line(change) for change in by_cause[cause])]
+    if len(body) > _LINES:
+        body = [*body[:_LINES], f"- and {len(body) - _LINES} more lines"]
+    return "\n".join([_subject(changes), *body]), trailers
+
+
+def _subject(changes: list[Change]) -> str:
+    """For example "inventory: 200 targets added, 150 targets removed"."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for change in changes:
+        counts[change.kind, change.action] += change.count
+    parts = [
+        f"{count} {kind}{'s' * (count != 1)} {_DONE[action]}"
+        for (kind, action), count in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+    shown = ", ".join(parts[:3]) + (" and more" if len(parts) > 3 else "")
+    return f"{', '.join(sorted({c.cause for c in changes}))}: {shown}"
+
+
+def _line(change: Change) -> str:
+    where = " / ".join(part for part in (change.service, change.environment, change.cell) if part)
+    times = f"{change.count} × " if change.count > 1 else ""
+    return _printable(
+        f"- {_DONE[change.action]} {times}{change.kind} {change.name}" + (f" ({where})" if where else "")
+    )
+
+
+def _printable(text: str) -> str:
+    """Names come from tags: one line, no control characters, of bearable length."""
+    shown = "".join(c if c.isprintable() else "?" for c in text)
+    return shown if len(shown) <= 200 else shown[:199] + "…"

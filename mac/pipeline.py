@@ -1,0 +1,362 @@
+"""The stages in their order; nothing else composes them.
+
+    load       reads mac.yaml, inventory/aws.yaml, standards/, templates/
+    inventory  asks AWS, or reads a snapshot
+    bind       pure
+    render     pure
+    validate   pure, then promtool and amtool when they are there
+    plan       reads the present output; pure
+    write      writes the snapshot and the output, each all or nothing
+    commit     one Git commit of the owned paths
+    push       to the remote; a lost race begins again on the new head, a few times
+
+Everything is built in memory before anything is written. `diff` stops after plan: what it shows is the
+object that `generate` executes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from mac import (
+    bind,
+    collect,
+    conventions,
+    diff,
+    emit,
+    git,
+    lock,
+    message,
+    render,
+    snapshot,
+    standards,
+    templates,
+    validate,
+    write,
+)
+from mac.model import Catalog, ScopeState, Snapshot
+from mac.problems import (
+    GitError,
+    Location,
+    Problem,
+    ProblemsError,
+    Severity,
+    UsageError,
+    errors,
+    ordered,
+)
+
+PUSH_ATTEMPTS = 5
+LOCK_WAIT = 60.0  # seconds
+
+Progress = Callable[[str, str], None]
+"""Called with a stage's name and what it is doing; for people, on stderr."""
+
+
+def silent(stage: str, text: str) -> None:
+    """A Progress that says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to generate. `snapshot`: read this instead of asking AWS. `output`: where instead of mac.yaml's.
+
+    `allow_shrink` and `allow_empty` open a guard for this run only. `today` decides which exemptions hold.
+    """
+
+    root: Path
+    snapshot: Path | None = None
+    output: Path | None = None
+    base: str = ""
+    commit: bool = False
+    push: bool = False
+    branch: str = ""
+    remote: str = "origin"
+    allow_shrink: bool = False
+    allow_empty: bool = False
+    engines_required: bool = False
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Everything up to the plan, in memory."""
+
+    catalog: Catalog
+    snapshot: Snapshot
+    bindings: bind.Bindings
+    rendered: render.Rendered
+    plan: diff.Plan
+    problems: tuple[Problem, ...]
+    output: Path
+    owned: tuple[str, ...]
+    old_provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a generate did."""
+
+    built: Built
+    written: write.Written
+    commit: str | None
+    pushed: bool
+    stages: tuple[Stage, ...]
+
+
+class Clock:
+    """Measures stages; a stage that runs again adds to its time."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(Stage(name, round(seconds, 3)) for name, seconds in self._seconds.items())
+
+
+# --- inventory ---------------------------------------------------------------------------------------
+
+
+def inventory(
+    root: Path, *, to: Path | None = None, now: datetime | None = None, progress: Progress = silent
+) -> tuple[Snapshot, write.Written | None]:
+    """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`."""
+    loaded = load(root)
+    with lock.locked(root, LOCK_WAIT):
+        write.recover(root)
+        found = _ask_aws(loaded, root, now or datetime.now(UTC), progress)
+        if to is not None:
+            write.write_file(to, snapshot.to_bytes(found))
+            return found, None
+        return found, _write_snapshot(root, found)
+
+
+def load(root: Path) -> Catalog:
+    """What engineers wrote. Raises ProblemsError when any of it is wrong."""
+    loaded = standards.load(root)
+    if loaded.catalog is None or errors(loaded.problems):
+        raise ProblemsError(loaded.problems)
+    return loaded.catalog
+
+
+def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:
+    stored = root / conventions.SNAPSHOT_DIR
+    last = snapshot.read(stored) if stored.exists() else Snapshot()
+    return collect.collect(
+        catalog.inventory, last, now=now, progress=lambda text: progress("inventory", text)
+    )
+
+
+def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
+    folder = root / conventions.SNAPSHOT_DIR
+    files = {f"{conventions.SNAPSHOT_DIR}/{name}": data for name, data in snapshot.files(found).items()}
+    owned = [p.relative_to(root).as_posix() for p in folder.rglob("*") if p.is_file()]
+    return write.write(root, files, owned, remove=set(owned) - set(files))
+
+
+# --- generate and diff -------------------------------------------------------------------------------
+
+
+def generate(request: Request, progress: Progress = silent) -> Outcome:
+    """The main job. Raises ProblemsError when the input has problems, MacError when the environment fails."""
+    if request.push and not request.commit:
+        raise UsageError("--push needs --commit", "give both, or commit by hand")
+    if request.branch and not request.commit:
+        raise UsageError("--branch needs --commit")
+    clock = Clock()
+    with lock.locked(request.root, LOCK_WAIT):
+        repository = git.open(request.root) if request.commit else None
+        if repository and request.branch:
+            repository.switch(request.branch)
+        for _ in range(PUSH_ATTEMPTS):
+            write.recover(request.root)
+            built = build(request, clock, progress)
+            refuse(built, request)
+            written = _write(request, built, clock, progress)
+            commit = _commit(repository, request, built, clock, progress) if repository else None
+            if repository is None or not request.push:
+                return Outcome(built, written, commit, False, clock.stages())
+            with clock.stage("push"):
+                progress("push", f"to {request.remote}")
+                branch = request.branch or repository.branch()
+                if repository.push(branch, request.remote):
+                    return Outcome(built, written, commit, True, clock.stages())
+                progress("push", "the remote has moved on: generating again on its head")
+                repository.sync_to_remote(branch, request.remote)
+    raise GitError(
+        f"the push lost {PUSH_ATTEMPTS} races in a row",
+        "somebody else pushes all the time; run again, or commit to a branch of its own with --branch",
+    )
+
+
+def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
+    """Everything up to the plan; writes nothing. Raises ProblemsError when there are errors.
+
+    The guards' findings are among the problems, for `refuse` to judge.
+    """
+    root = request.root
+    with clock.stage("load"):
+        loaded = standards.load(root)
+        texts, template_problems = templates.read(root, (o.template for o in render.OUTPUTS))
+        found = [*loaded.problems, *template_problems]
+    if loaded.catalog is None or errors(found):
+        raise ProblemsError(found)
+    catalog = loaded.catalog
+    with clock.stage("inventory"):
+        progress("inventory", "reading the snapshot" if request.snapshot else "asking AWS")
+        if request.snapshot:
+            state = snapshot.read(request.snapshot)
+        else:
+            state = _ask_aws(catalog, root, request.now, progress)
+        found += _scope_problems(state)
+    with clock.stage("bind"):
+        progress("bind", f"{len(state.resources)} resources")
+        bindings = bind.bind(catalog, state, request.today)
+        found += bindings.problems
+        if not bindings.bindings and not request.allow_empty:
+            found.append(_nothing_bound(bindings))
+            raise ProblemsError(found)
+    with clock.stage("render"):
+        progress("render", f"{len(bindings.bindings)} bindings")
+        rendered = render.render(catalog, bindings, texts, snapshot.digest(state))
+        found += rendered.problems
+    if errors(found):
+        raise ProblemsError(found)
+    with clock.stage("validate"):
+        progress("validate", f"{len(rendered.files)} files")
+        found += validate.check(rendered.files, rendered.documents, rendered.provenance)
+        if not errors(found):
+            found += validate.check_with_engines(rendered.files, required=request.engines_required)
+    if errors(found):
+        raise ProblemsError(found)
+    output = request.output or root / catalog.project.output
+    with clock.stage("plan"):
+        progress("plan", "comparing with what is there")
+        old, old_provenance = _present(request, output)
+        plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
+        owned = tuple(old_provenance.get("files", {})) + (conventions.PROVENANCE,)
+        found += _edited(old, old_provenance)
+    return Built(catalog, state, bindings, rendered, plan, ordered(found), output, owned, old_provenance)
+
+
+def refuse(built: Built, request: Request) -> None:
+    """The guards: raises ProblemsError when the plan must not be executed without being allowed."""
+    found: list[Problem] = []
+    if not request.allow_shrink:
+        found += diff.guard(built.plan, built.catalog.project.guards, built.old_provenance)
+    if not request.allow_empty:
+        found += diff.zero_rules(built.rendered.provenance)
+    found += write.foreign(built.output, built.rendered.files, built.owned)
+    if found:
+        raise ProblemsError([*built.problems, *found])
+
+
+def _present(request: Request, output: Path) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
+    """The output that is there, on disk or in a revision, and its provenance ({} when there is none)."""
+    if request.base:
+        repository = git.open(request.root)
+        read = lambda paths: repository.tree(request.base, output, paths)  # noqa: E731
+    else:
+        read = lambda paths: write.read_tree(output, paths)  # noqa: E731
+    files = dict(read([conventions.PROVENANCE]))
+    if conventions.PROVENANCE not in files:
+        return {}, {}
+    try:
+        provenance = emit.read_json(files[conventions.PROVENANCE])
+        owned = list(provenance["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        place = Location(str(output / conventions.PROVENANCE))
+        hint = "put it back from Git: it says which files are mac's"
+        raise ProblemsError([Problem(place, "json-syntax", f"it cannot be read: {error}", hint)]) from error
+    return {**files, **read(owned)}, provenance
+
+
+def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> write.Written:
+    with clock.stage("write"):
+        progress("write", f"{len(built.rendered.files)} files")
+        if request.snapshot is None:
+            _write_snapshot(request.root, built.snapshot)
+        gone = set(built.owned) - set(built.rendered.files)
+        return write.write(built.output, built.rendered.files, built.owned, remove=gone)
+
+
+def _commit(
+    repository: git.Repository, request: Request, built: Built, clock: Clock, progress: Progress
+) -> str | None:
+    with clock.stage("commit"):
+        paths = {built.output / p for p in (*built.owned, *built.rendered.files)}
+        if request.snapshot is None:
+            paths.add(request.root / conventions.SNAPSHOT_DIR)
+        progress("commit", "")
+        text = message.commit_message(built.plan, built.rendered.provenance, repository.head())
+        return repository.commit(sorted(paths), text)
+
+
+# --- problems of the pipeline itself -----------------------------------------------------------------
+
+
+def _scope_problems(state: Snapshot) -> list[Problem]:
+    return [
+        Problem(
+            Location(str(s.scope)),
+            "scope-incomplete",
+            f"this scope is {s.state}: {s.reason}",
+            f"its last known good resources are kept (incomplete since {s.since})" if s.since else "",
+            Severity.WARNING,
+        )
+        for s in state.scopes
+        if s.state is not ScopeState.COMPLETE
+    ]
+
+
+def _nothing_bound(bindings: bind.Bindings) -> Problem:
+    counted = Counter(u.reason for u in bindings.unbound)
+    why = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())
+    found = f"{len(bindings.unbound)} resources were found: {why}" if why else "no resources were found"
+    return Problem(
+        Location("mac.yaml"),
+        "nothing-bound",
+        f"no resource is bound to any standard; {found}",
+        "give the resources the tags that mac.yaml maps to labels, or allow it with --allow-empty",
+    )
+
+
+def _edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:
+    import hashlib
+
+    return [
+        Problem(
+            Location(path),
+            "edited-file",
+            "this generated file was changed by hand; generate puts it back",
+            "change the standard, the service or the template instead",
+            Severity.WARNING,
+        )
+        for path, entry in provenance.get("files", {}).items()
+        if path in old and hashlib.sha256(old[path]).hexdigest() != entry.get("sha256")
+    ]
