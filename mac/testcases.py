@@ -1,0 +1,142 @@
+"""Rule tests of a standard: what `standards/<area>/<name>.test.yaml` says.
+
+Times, values and series are in promtool's notation and are handed to it as they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mac.model import ParameterValue
+from mac.problems import NOWHERE, Location
+from mac.source import Document, Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class InputSeries:
+    """A series by its labels, and its values from time 0 on: `up{job="host"}`, `1x30`."""
+
+    series: str
+    values: str
+
+
+@dataclass(frozen=True, slots=True)
+class FiringAlert:
+    """An alert that is expected to fire.
+
+    `labels`: those that the expression adds. Labels and annotations that every alert of the standard has
+    are filled in by the runner; of the annotations only the given ones are compared.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertExpectation:
+    """Exactly these alerts of one rule fire at that time; none: it is silent."""
+
+    alert: str
+    at: str
+    firing: tuple[FiringAlert, ...] = ()
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    labels: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionExpectation:
+    """The expression has exactly these samples at that time."""
+
+    expr: str
+    at: str
+    samples: tuple[Sample, ...] = ()
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class TestCase:
+    __test__ = False  # not pytest's
+
+    name: str
+    series: tuple[InputSeries, ...]
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    interval: str = "1m"
+    alerts: tuple[AlertExpectation, ...] = ()
+    expressions: tuple[ExpressionExpectation, ...] = ()
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class StandardTest:
+    """The cases of one standard, and the binding that they are rendered for.
+
+    `expected` is the number of resources that the binding has.
+    """
+
+    name: str
+    standard: str
+    cases: tuple[TestCase, ...]
+    service: str = "example"
+    environment: str = "production"
+    team: str = "example"
+    tier: int = 1
+    cell: str = "test"
+    expected: int = 10
+    location: Location = NOWHERE
+
+
+def read(document: Document) -> StandardTest:
+    """The tests in a document that fits the schema standard-test."""
+    data = document.data
+    spec = data["spec"]
+    settings = {
+        name: spec[name]
+        for name in ("service", "environment", "team", "tier", "cell", "expected")
+        if name in spec
+    }
+    cases = tuple(_case(document, ("spec", "cases", i), raw) for i, raw in enumerate(spec["cases"]))
+    return StandardTest(
+        name=data["metadata"]["name"],
+        standard=spec["standard"],
+        cases=cases,
+        location=document.location(("spec", "standard")),
+        **settings,
+    )
+
+
+def _case(document: Document, at: Pointer, raw: Mapping[str, Any]) -> TestCase:
+    return TestCase(
+        name=raw["name"],
+        series=tuple(InputSeries(s["series"], str(s["values"])) for s in raw.get("series", ())),
+        parameters=dict(raw.get("parameters", {})),
+        interval=raw.get("interval", "1m"),
+        alerts=tuple(
+            AlertExpectation(
+                alert=item["alert"],
+                at=item["at"],
+                firing=tuple(
+                    FiringAlert(dict(f.get("labels", {})), dict(f.get("annotations", {})))
+                    for f in item.get("firing", ())
+                ),
+                location=document.location((*at, "alerts", i, "alert")),
+            )
+            for i, item in enumerate(raw.get("alerts", ()))
+        ),
+        expressions=tuple(
+            ExpressionExpectation(
+                expr=item["expr"],
+                at=item["at"],
+                samples=tuple(Sample(s["labels"], s["value"]) for s in item.get("samples", ())),
+                location=document.location((*at, "expressions", i, "expr")),
+            )
+            for i, item in enumerate(raw.get("expressions", ()))
+        ),
+        location=document.location((*at, "name")),
+    )
