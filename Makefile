@@ -1,0 +1,43 @@
+# Everything that there is to do in a checkout. On a bare Debian 12 only git, make, python3 and python3-venv
+# are needed: the rest is set up in .venv and .engines, once, and again when what they depend on has changed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ENGINES := $(CURDIR)/.engines/sid/usr/bin
+WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
+	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format docs venv engines clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: venv engines ## Run all of it on an embedded AWS: DEMO="--machines 20000 --keep"
+	@$(WITH_ENGINES) $(BIN)/mac demo $(DEMO)
+
+test: venv engines ## Run the tests: TESTS="tests/test_cli.py -k help"
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(TESTS)
+
+check: venv ## Check format, lint, types and the import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+format: venv ## Format the code, and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: venv ## Write docs/cli.md anew from the command line
+	$(BIN)/python scripts/cli_docs.py
+
+venv: ## Set up .venv
+	@$(PYTHON) scripts/venv.py
+
+engines: ## Unpack Prometheus and Alertmanager of three generations into .engines
+	@$(PYTHON) scripts/engines.py
+
+clean: ## Remove what was set up and cached
+	rm -rf .venv .engines .hypothesis .mypy_cache .ruff_cache .pytest_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
