@@ -47,7 +47,7 @@ def make() -> str:
     STAMP.unlink(missing_ok=True)
     if not works():
         if importlib.util.find_spec("ensurepip") is None:
-            return "this Python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv"
+            return "this Python cannot make virtual environments (on Debian: apt-get install python3-venv)"
         say(f"making {VENV} …")
         if subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=False).returncode != 0:
             return "the virtual environment could not be made"
