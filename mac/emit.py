@@ -1,7 +1,7 @@
 """Writing generated YAML and JSON, and reading it back.
 
-The emitter knows one style of YAML, the safest that people can still read: every string is double-quoted,
-except expressions of several lines, which become literal blocks. What is written is read back with an
+The emitter knows one style of YAML, the safest that people can still read: every string is quoted, except
+expressions of several lines, which become literal blocks. What is written is read back with an
 independent YAML 1.2 parser and compared by the caller, so a mistake here is found and never shipped.
 """
 
@@ -21,6 +21,8 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _NOT_PLAIN = frozenset(["y", "yes", "n", "no", "on", "off", "true", "false", "null", "nan", "inf"])
 # Printable ASCII lines without leading or trailing blanks on the first and any line's end.
 _BLOCK = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n(?:[ -~]*[!-~])?)*\n?")
+# One line of printable ASCII with double quotes or backslashes in it, and no single quote.
+_SINGLE = re.compile(r"""(?=.*["\\])[ -&(-~]+""")
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Control characters, line separators that only some readers break lines at, marks that reorder text on
@@ -98,7 +100,7 @@ def _scalar(value: Json, indent: int) -> str:
             pad = " " * indent
             body = "\n".join(pad + line if line else "" for line in value.removesuffix("\n").split("\n"))
             return f"{chomp}\n{body}"
-        return yaml_string(value)
+        return f"'{value}'" if _SINGLE.fullmatch(value) else yaml_string(value)
     if value is None or isinstance(value, bool | int | float):
         return orjson.dumps(value).decode()
     if isinstance(value, Mapping):

@@ -166,7 +166,9 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
     tree.add(
         conventions.prometheus_file(cell.name),
         PROMETHEUS,
-        scraping.prometheus(catalog.project, cell, scrapes, cloudwatch=bool(watched)),
+        scraping.prometheus(
+            catalog.project, cell, scrapes, {b.environment for b in bindings}, cloudwatch=bool(watched)
+        ),
         kind="prometheus",
         cell=cell.name,
         jobs=sorted(s.job for s in scrapes) + ([scraping.CLOUDWATCH_JOB] if watched else []),
@@ -238,7 +240,7 @@ def _lost(meant: Json, got: Json, path: str = "") -> str:
     Mappings may have more keys and lists more items than meant (a user's template adds them); what was
     meant must be there, unchanged and in order.
     """
-    if meant == got:
+    if meant == got or (meant in ({}, []) and got is None):
         return ""
     if isinstance(meant, dict):
         if not isinstance(got, dict):

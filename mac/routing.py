@@ -91,7 +91,9 @@ def _receivers(team: Team) -> list[Document]:
 def _integrations(receivers: Iterable[Receiver]) -> Mapping[str, list[Document]]:
     configs: dict[str, list[Document]] = {}
     for receiver in receivers:
-        configs.setdefault(f"{receiver.type}_configs", []).append({"send_resolved": True, **receiver.fields})
+        configs.setdefault(f"{receiver.type}_configs", []).append(
+            {"send_resolved": True, **_WORDING.get(receiver.type, {}), **receiver.fields}
+        )
     return configs
 
 

@@ -1,8 +1,8 @@
 """Rules of a standard for one binding: recording and alerting rules, as rule-file data.
 
-A tag override splits a binding. Only the rules that depend on an overridden parameter, directly or through
-a series that such a rule records, are rendered once per partition, each with a selector that leaves the
-others out; every other rule is rendered once. So no alert exists twice.
+A tag override splits a binding. Only the rules that use an overridden parameter, and those that are tied to
+them by a recorded series, are rendered once per partition, each with a selector that leaves the others out;
+every other rule is rendered once. So no alert exists twice.
 """
 
 from __future__ import annotations
@@ -193,17 +193,26 @@ def _overridden(partitions: Iterable[Partition]) -> frozenset[str]:
 
 
 def _dependent(standard: Standard, overridden: frozenset[str]) -> frozenset[str]:
-    """Names of the rules whose outcome an overridden parameter changes."""
+    """Names of the rules to split: those that use an overridden parameter, and all that are tied to them.
+
+    Ties run both ways along recorded series. A rule that reads a split series sees one series a partition;
+    and a split rule needs the series that it reads split too, or its partition would find nothing.
+    """
     if not overridden:
         return frozenset()
-    found: set[str] = set()
-    while True:
-        before = len(found)
-        for source in standard_rules(standard):
-            if _uses(source, overridden) or not found.isdisjoint(_METRIC.findall(source.expr.text)):
-                found.add(source.name)
-        if len(found) == before:
-            return frozenset(found)
+    pending = [r for r in standard_rules(standard) if _uses(r, overridden)]
+    found = {r.name for r in pending}
+    while pending:
+        rule = pending.pop()
+        for other in standard_rules(standard):
+            if other.name not in found and (_reads(rule, other) or _reads(other, rule)):
+                found.add(other.name)
+                pending.append(other)
+    return frozenset(found)
+
+
+def _reads(rule: StandardRule, other: StandardRule) -> bool:
+    return isinstance(other, StandardRecording) and other.record in _METRIC.findall(rule.expr.text)
 
 
 def _uses(source: StandardRule, parameters: frozenset[str]) -> bool:

@@ -22,7 +22,9 @@ def target_groups(bindings: Iterable[Binding], scrape: Scrape) -> list[Document]
     ]
 
 
-def prometheus(project: Project, cell: Cell, scrapes: Iterable[Scrape], *, cloudwatch: bool) -> Document:
+def prometheus(
+    project: Project, cell: Cell, scrapes: Iterable[Scrape], environments: Iterable[str], *, cloudwatch: bool
+) -> Document:
     """`prometheus.yml` of a cell. Paths in it are relative to it."""
     configs = [_scrape_config(project, scrape) for scrape in sorted(scrapes, key=lambda s: s.job)]
     if cloudwatch:
@@ -38,7 +40,8 @@ def prometheus(project: Project, cell: Cell, scrapes: Iterable[Scrape], *, cloud
                 conventions.REGION: cell.region,
             },
         },
-        "rule_files": ["rules/*/*.yml"],
+        # Prometheus takes a wildcard in the last part of a path only.
+        "rule_files": [f"rules/{conventions.slug(name)}/*.yml" for name in sorted(environments)],
         "alerting": {"alertmanagers": alertmanagers} if project.alertmanagers else {},
         "scrape_configs": configs,
     }

@@ -53,6 +53,7 @@ def test_an_override_splits_the_rules_that_depend_on_it_and_no_other() -> None:
     found = rendered(chosen, instance(1), other)
     assert [(r.name, r.override) for r in found] == [
         ("service:web_up:ratio", ""),
+        ("service:web_up:ratio", "floor=0.5"),
         ("service:web_low:bool", ""),
         ("service:web_low:bool", "floor=0.5"),
         ("Low", ""),
@@ -67,7 +68,10 @@ def test_an_override_splits_the_rules_that_depend_on_it_and_no_other() -> None:
 
 def test_without_a_base_partition_only_the_override_is_rendered() -> None:
     found = rendered(standard(), instance(1, tags={"service": "web", "mac:floor": "0.5"}))
-    assert [(r.name, r.override) for r in found] == [("service:web_up:ratio", ""), ("WebDown", "floor=0.5")]
+    assert [(r.name, r.override) for r in found] == [
+        ("service:web_up:ratio", "floor=0.5"),
+        ("WebDown", "floor=0.5"),
+    ]
 
 
 def test_braces_in_a_label_are_not_a_template_for_prometheus() -> None:

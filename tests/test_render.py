@@ -1,0 +1,139 @@
+"""Files are built as data, framed by templates and read back: what comes out is what was meant."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mac import emit, render, templates
+from mac.bind import bind
+from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
+from tests import builders
+from tests.builders import instance, snapshot, standard
+
+TEMPLATES, _ = templates.read(templates.shipped_root(), (o.template for o in render.OUTPUTS))
+RULES = "cells/main-us-east-1/rules/production/web.yml"
+TARGETS = "cells/main-us-east-1/targets/web.json"
+
+
+def rendered(
+    *resources: Resource, catalog: Catalog | None = None, texts: dict[str, str] | None = None
+) -> render.Rendered:
+    chosen = catalog or builders.catalog()
+    bindings = bind(chosen, snapshot(*resources), date(2026, 11, 23))
+    return render.render(chosen, bindings, {**TEMPLATES, **(texts or {})}, "sha256:0")
+
+
+def database() -> Standard:
+    return standard(
+        "rds",
+        applies_to=AppliesTo("rds-instance"),
+        scrape=None,
+        cloudwatch=CloudWatch("AWS/RDS", (CloudWatchMetric("CPUUtilization", ("Average",)),)),
+    )
+
+
+def test_every_file_of_a_service_is_there() -> None:
+    files = rendered(instance()).files
+    assert set(files) == {
+        "alertmanager/alertmanager.yml",
+        "cells/main-us-east-1/prometheus.yml",
+        RULES,
+        TARGETS,
+        "dashboards/web.json",
+        "provenance.json",
+    }
+
+
+def test_the_provenance_names_every_file_and_rule() -> None:
+    result = rendered(instance(1), instance(2))
+    provenance = json.loads(result.files["provenance.json"])
+    assert set(provenance["files"]) == set(result.files) - {"provenance.json"}
+    assert [r["name"] for r in provenance["files"][RULES]["rules"]] == ["service:web_up:ratio", "WebDown"]
+    assert provenance["files"][TARGETS]["targets"] == 2
+
+
+def test_a_target_carries_the_labels_of_the_taxonomy_and_not_the_team() -> None:
+    result = rendered(instance(1, tags={"service": "web", "role": "web", "team": "data", "env": "prod"}))
+    (group,) = json.loads(result.files[TARGETS])
+    assert group["targets"] == ["127.0.0.1:9100"]
+    assert group["labels"] == {
+        "account": builders.ACCOUNT,
+        "environment": "production",
+        "region": "us-east-1",
+        "resource_id": instance(1).id,
+        "role": "web",
+        "service": "web",
+    }
+
+
+def test_a_cloudwatch_standard_names_exactly_its_resources_to_the_exporter() -> None:
+    db = instance(kind="rds-instance", id="orders", arn="arn:aws:rds:us-east-1:1:db:orders", addresses=())
+    document = emit.read_yaml(
+        rendered(db, catalog=builders.catalog(database()))
+        .files["cells/main-us-east-1/exporters/cloudwatch.yml"]
+        .decode()
+    )
+    (job,) = document["static"]
+    assert job["dimensions"] == [{"name": "DBInstanceIdentifier", "value": "orders"}]
+    assert {"key": "service", "value": "web"} in job["customTags"]
+    assert job["metrics"] == [
+        {"name": "CPUUtilization", "statistics": ["Average"], "period": 60, "length": 300}
+    ]
+
+
+def test_a_template_may_add_to_a_file() -> None:
+    extra = TEMPLATES["prometheus/prometheus.yml.j2"] + '  - job_name: "mine"\n    static_configs: []\n'
+    result = rendered(instance(), texts={"prometheus/prometheus.yml.j2": extra})
+    assert not result.problems
+    assert b'job_name: "mine"' in result.files["cells/main-us-east-1/prometheus.yml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("groups: []\n", "template-output"),
+        ("groups: [\n", "template-output"),
+        ("<< nothing >>\n", "template-value"),
+        ("<% for %>\n", "template-syntax"),
+        ("x: << groups[0].rules[0].expr >>\n", "template-value"),
+    ],
+)
+def test_a_template_that_loses_or_breaks_something_is_told(text: str, code: str) -> None:
+    result = rendered(instance(), texts={"rules/rules.yml.j2": text})
+    assert [(p.code, p.location.path) for p in result.problems] == [(code, "templates/rules/rules.yml.j2")]
+    assert RULES not in result.files
+
+
+def test_two_standards_may_not_share_a_scrape_job() -> None:
+    one, two = standard("one"), standard("two", scrape=standard("one").scrape)
+    result = rendered(instance(), catalog=builders.catalog(one, two))
+    assert [p.code for p in result.problems] == ["generated-name"]
+
+
+HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(HOSTILE, HOSTILE)
+def test_any_tag_value_reaches_every_file_as_the_same_value(service: str, role: str) -> None:
+    result = rendered(instance(tags={"service": service, "role": role}))
+    assert not result.problems
+    (group,) = json.loads(result.files[TARGETS])
+    assert (group["labels"]["service"], group["labels"]["role"]) == (service, role)
+    for path in result.files:
+        assert not path.startswith("/")
+        assert ".." not in path.split("/")
+        assert all(len(part) < 100 for part in path.split("/"))
+
+
+@given(st.lists(st.integers(1, 500), unique=True, max_size=20), st.randoms(use_true_random=False))
+def test_the_order_of_the_inventory_does_not_change_a_byte(numbers: list[int], random: object) -> None:
+    machines = [instance(n) for n in numbers]
+    before = rendered(*machines).files
+    random.shuffle(machines)  # type: ignore[attr-defined]
+    assert rendered(*machines).files == before
