@@ -16,6 +16,9 @@ object that `generate` executes.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +48,7 @@ from mac.model import Catalog, ScopeState, Snapshot
 from mac.problems import (
     GitError,
     Location,
+    OutputError,
     Problem,
     ProblemsError,
     Severity,
@@ -144,16 +148,17 @@ class Clock:
 
 def inventory(
     root: Path, *, to: Path | None = None, now: datetime | None = None, progress: Progress = silent
-) -> tuple[Snapshot, write.Written | None]:
+) -> Snapshot:
     """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`."""
     loaded = load(root)
     with lock.locked(root, LOCK_WAIT):
         write.recover(root)
         found = _ask_aws(loaded, root, now or datetime.now(UTC), progress)
         if to is not None:
-            write.write_file(to, snapshot.to_bytes(found))
-            return found, None
-        return found, _write_snapshot(root, found)
+            _replace_file(to, snapshot.to_bytes(found))
+        else:
+            _write_snapshot(root, found)
+        return found
 
 
 def load(root: Path) -> Catalog:
@@ -168,8 +173,21 @@ def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) ->
     stored = root / conventions.SNAPSHOT_DIR
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     return collect.collect(
-        catalog.inventory, last, now=now, progress=lambda text: progress("inventory", text)
+        catalog.inventory,
+        last,
+        now=now,
+        progress=lambda done, total, status: progress("inventory", f"{done}/{total} scopes ({status.scope})"),
     )
+
+
+def _replace_file(path: Path, data: bytes) -> None:
+    """A file of the user's choice, whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
+            draft.write(data)
+        os.replace(draft.name, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
@@ -259,7 +277,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         progress("plan", "comparing with what is there")
         old, old_provenance = _present(request, output)
         plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
-        owned = tuple(old_provenance.get("files", {})) + (conventions.PROVENANCE,)
+        owned = (*old_provenance.get("files", {}), conventions.PROVENANCE)
         found += _edited(old, old_provenance)
     return Built(catalog, state, bindings, rendered, plan, ordered(found), output, owned, old_provenance)
 
@@ -347,8 +365,6 @@ def _nothing_bound(bindings: bind.Bindings) -> Problem:
 
 
 def _edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:
-    import hashlib
-
     return [
         Problem(
             Location(path),
