@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -32,7 +33,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
 
     SIGTERM ends it as ^C does, so that what it started is ended too.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     session = Session()
     try:
         try:
@@ -50,6 +51,8 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return CLOSED_PIPE
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return code
 
 
@@ -135,7 +138,8 @@ def _nobody_reads() -> bool:
     """Whether it was our own output whose reader has gone, and not some connection of the command's."""
     poll = select.poll()
     for stream in (sys.stdout, sys.stderr):
-        poll.register(stream.fileno(), 0)
+        with contextlib.suppress(OSError, ValueError):  # a stream that is closed, or no file
+            poll.register(stream.fileno(), 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
