@@ -1,0 +1,347 @@
+"""Every kind is read completely, over HTTP, with its tags, and keeps no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+
+from mac import iam
+from mac.collect import collect
+from mac.kinds import Kind, all_kinds, elasticache_cluster, emr_instance_group, names
+from mac.kinds.kind import Gone, Place
+from mac.model import Account, Lifecycle, Resource, ScopeState, Snapshot
+from mac.snapshot import to_bytes
+from tests import aws_fleet as fleet
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PLACE = Place("111122223333", "eu-west-1", "aws", ("eu-west-1",))
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    with fleet.serve() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def account(moto: str) -> Account:
+    made = fleet.new_account()
+    build(fleet.session(made), made.id)
+    return made
+
+
+def build(aws: boto3.Session, account: str) -> None:
+    """More of everything than fits on one page of two."""
+    instances = fleet.launch(aws, 4, **fleet.TAGS, Name="web")
+    aws.client("ec2").terminate_instances(InstanceIds=instances[:1])
+    aws.client("ec2").stop_instances(InstanceIds=instances[1:2])
+    for number in range(3):
+        _, target = fleet.balancer(aws, f"lb{number}", "network" if number == 2 else "application")
+        fleet.group(aws, f"group{number}", 2, [target])
+        fleet.cluster(aws, f"etl{number}")
+        fleet.database(aws, f"db{number}")
+        fleet.bucket(aws, f"bucket-{account}-{number}")
+        fleet.queue(aws, f"queue{number}")
+        fleet.table(aws, f"table{number}")
+        fleet.function(aws, f"function{number}")
+        fleet.cache(aws, f"cache{number}")
+    fleet.bucket(aws, f"elsewhere-{account}", "us-east-1")
+    fleet.bucket(aws, f"bare-{account}", tagged=False)
+    fleet.database(aws, "graph", "neptune")
+
+
+@pytest.fixture(scope="module")
+def reading(account: Account) -> tuple[Snapshot, fleet.Watch]:
+    """In pages of two. S3 by itself, since moto cuts the list of buckets and gives no token for the rest."""
+    watch = fleet.Watch(page_size=2)
+    paged = tuple(name for name in names() if name != "s3-bucket")
+    first = collect(fleet.config(account, kinds=paged), Snapshot(), now=NOW, aws=watch.aws())
+    watch.page_size = 0
+    buckets = collect(fleet.config(account, kinds=("s3-bucket",)), Snapshot(), now=NOW, aws=watch.aws())
+    scopes = tuple(sorted(first.scopes + buckets.scopes, key=lambda s: s.scope))
+    resources = tuple(sorted(first.resources + buckets.resources, key=lambda r: r.sort_key))
+    return Snapshot(scopes, resources), watch
+
+
+def of_kind(snapshot: Snapshot, kind: str) -> list[Resource]:
+    return [r for r in snapshot.resources if r.kind == kind]
+
+
+def test_every_scope_is_complete(reading: tuple[Snapshot, fleet.Watch]) -> None:
+    snapshot, _ = reading
+    assert {s.scope.kind: (s.state, s.reason) for s in snapshot.scopes} == dict.fromkeys(
+        names(), (ScopeState.COMPLETE, "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("autoscaling-group", 3),
+        ("dynamodb-table", 3),
+        ("elasticache-cluster", 3),
+        ("emr-cluster", 3),
+        ("emr-instance-group", 6),
+        ("lambda-function", 3),
+        ("load-balancer", 3),
+        ("rds-instance", 3),
+        ("sqs-queue", 3),
+        ("target-group", 3),
+    ],
+)
+def test_all_pages_are_read_with_the_tags(
+    reading: tuple[Snapshot, fleet.Watch], kind: str, count: int
+) -> None:
+    found = of_kind(reading[0], kind)
+    assert len(found) == count
+    assert [dict(r.tags) for r in found] == [fleet.TAGS] * count
+    assert all(r.arn.startswith("arn:aws:") and r.region == fleet.REGION for r in found)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "DescribeInstances",
+        "DescribeAutoScalingGroups",
+        "DescribeLoadBalancers",
+        "DescribeDBInstances",
+        "DescribeCacheClusters",
+        "ListTables",
+        "ListQueues",
+    ],
+)
+def test_the_lists_came_in_several_pages(reading: tuple[Snapshot, fleet.Watch], operation: str) -> None:
+    assert reading[1].count(operation) > 1
+
+
+def test_terminated_instances_are_left_out_and_stopped_ones_are_no_targets(
+    reading: tuple[Snapshot, fleet.Watch],
+) -> None:
+    web = [r for r in of_kind(reading[0], "ec2-instance") if r.name == "web"]
+    assert sorted(r.lifecycle for r in web) == [
+        Lifecycle.IN_SERVICE,
+        Lifecycle.IN_SERVICE,
+        Lifecycle.STOPPED,
+    ]
+    running = next(r for r in web if r.lifecycle is Lifecycle.IN_SERVICE)
+    assert running.addresses
+    assert running.attributes["zone"].startswith(fleet.REGION)
+    assert running.launched.endswith("Z")
+    assert running.tags["service"] == "shop"
+
+
+def test_machines_of_a_group_know_it_and_the_load_balancer_before_it(
+    reading: tuple[Snapshot, fleet.Watch],
+) -> None:
+    snapshot, _ = reading
+    members = [
+        r for r in of_kind(snapshot, "ec2-instance") if r.links.get("autoscaling-group") == ("group1",)
+    ]
+    assert len(members) == 2
+    balancers = {r.arn: r for r in of_kind(snapshot, "load-balancer")}
+    for member in members:
+        (balancer,) = member.links["load-balancer"]
+        assert balancers[balancer].name == "lb1"
+        assert all_kinds()["ec2-instance"].facts(member)["asg"] == "group1"
+
+
+def test_machines_of_a_cluster_know_their_role(reading: tuple[Snapshot, fleet.Watch]) -> None:
+    snapshot, _ = reading
+    facts = all_kinds()["ec2-instance"].facts
+    roles = sorted(
+        (facts(r)["emr_cluster"], facts(r)["emr_role"])
+        for r in of_kind(snapshot, "ec2-instance")
+        if r.links.get("emr-cluster")
+    )
+    assert roles == sorted((f"etl{n}", role) for n in range(3) for role in ("master", "core", "core"))
+
+
+def test_neptune_and_documentdb_are_not_rds(reading: tuple[Snapshot, fleet.Watch]) -> None:
+    assert [r.id for r in of_kind(reading[0], "rds-instance")] == ["db0", "db1", "db2"]
+    documents = {"Engine": "docdb", "DBInstanceIdentifier": "d", "DBInstanceArn": "arn:d"}
+    assert all_kinds()["rds-instance"].transform(PLACE, documents) is None
+
+
+def test_buckets_have_their_own_region_and_only_declared_regions_count(
+    account: Account, reading: tuple[Snapshot, fleet.Watch]
+) -> None:
+    found = {r.id: r for r in of_kind(reading[0], "s3-bucket")}
+    assert sorted(found) == sorted([f"bare-{account.id}", *(f"bucket-{account.id}-{n}" for n in range(3))])
+    assert {r.region for r in found.values()} == {fleet.REGION}
+    assert found[f"bare-{account.id}"].tags == {}
+    assert found[f"bucket-{account.id}-0"].tags == fleet.TAGS
+
+
+def test_no_secret_is_kept(reading: tuple[Snapshot, fleet.Watch]) -> None:
+    written = to_bytes(reading[0])
+    assert b"hunter2" not in written
+    assert b"PASSWORD" not in written.upper()
+
+
+def test_reading_the_same_fleet_again_gives_the_same_bytes(
+    account: Account, reading: tuple[Snapshot, fleet.Watch]
+) -> None:
+    again = collect(fleet.config(account), reading[0], now=NOW, aws=fleet.Watch().aws())
+    assert to_bytes(again) == to_bytes(reading[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "dimensions"),
+    [
+        ("rds-instance", "db0", {"DBInstanceIdentifier": "db0"}),
+        ("sqs-queue", "queue0", {"QueueName": "queue0"}),
+        ("dynamodb-table", "table0", {"TableName": "table0"}),
+        ("lambda-function", "function0", {"FunctionName": "function0"}),
+        ("elasticache-cluster", "cache0", {"CacheClusterId": "cache0"}),
+        ("autoscaling-group", "group0", {"AutoScalingGroupName": "group0"}),
+    ],
+)
+def test_cloudwatch_knows_a_resource_by_its_name(
+    reading: tuple[Snapshot, fleet.Watch], kind: str, name: str, dimensions: dict[str, str]
+) -> None:
+    resource = next(r for r in of_kind(reading[0], kind) if r.id == name)
+    assert dict(all_kinds()[kind].dimensions(resource)) == dimensions
+
+
+def test_cloudwatch_knows_balancers_and_target_groups_by_the_end_of_their_arn(
+    reading: tuple[Snapshot, fleet.Watch],
+) -> None:
+    kinds = all_kinds()
+    balancer = next(r for r in of_kind(reading[0], "load-balancer") if r.id == "lb0")
+    (pair,) = kinds["load-balancer"].dimensions(balancer)
+    assert pair[0] == "LoadBalancer"
+    assert pair[1].startswith("app/lb0/")
+    assert balancer.arn.endswith(f":loadbalancer/{pair[1]}")
+    target = next(r for r in of_kind(reading[0], "target-group") if r.id == "lb0")
+    found = dict(kinds["target-group"].dimensions(target))
+    assert found["TargetGroup"].startswith("targetgroup/lb0/")
+    assert found["LoadBalancer"] == pair[1]
+    network = next(r for r in of_kind(reading[0], "load-balancer") if r.id == "lb2")
+    assert kinds["load-balancer"].facts(network)["type"] == "network"
+
+
+def test_a_queue_knows_its_dead_letter_queue(moto: str) -> None:
+    account = fleet.new_account()
+    aws = fleet.session(account)
+    dead = fleet.queue(aws, "dead")
+    fleet.queue(aws, "live", RedrivePolicy=f'{{"deadLetterTargetArn": "{dead}", "maxReceiveCount": "3"}}')
+    found = collect(fleet.config(account, kinds=("sqs-queue",)), Snapshot(), now=NOW)
+    assert {r.id: dict(r.links) for r in found.resources} == {
+        "dead": {},
+        "live": {"dead-letter-queue": (dead,)},
+    }
+
+
+def test_the_policy_allows_every_call_that_was_made(reading: tuple[Snapshot, fleet.Watch]) -> None:
+    """And each kind declares what it calls: an undeclared call raises."""
+    allowed = iam.policy(all_kinds().values())["Statement"][0]["Action"]
+    declared = {call: action for kind in all_kinds().values() for call, action in kind.calls.items()}
+    made = {operation for _, operation, _ in reading[1].calls} - {"AssumeRole", "GetCallerIdentity"}
+    assert {declared[operation] for operation in made} <= set(allowed)
+    not_in_moto = {"DescribeWarmPool", "ListInstanceFleets"}
+    assert made == set(declared) - not_in_moto
+
+
+def test_the_policy_allows_nothing_but_reading() -> None:
+    statement = iam.policy(all_kinds().values(), ["arn:aws:iam::1:role/b", "arn:aws:iam::1:role/a"])
+    reading, entering = statement["Statement"]
+    verbs = {action.partition(":")[2] for action in reading["Action"]}
+    assert all(verb.startswith(("Describe", "List", "Get")) for verb in verbs)
+    assert "*" not in "".join(reading["Action"])
+    assert {action.partition(":")[0] for action in reading["Action"]} >= {"elasticmapreduce", "s3"}
+    assert entering["Resource"] == ["arn:aws:iam::1:role/a", "arn:aws:iam::1:role/b"]
+    (alone,) = iam.policy([all_kinds()["s3-bucket"]])["Statement"]
+    assert "s3:ListAllMyBuckets" in alone["Action"]
+    assert not any(action.startswith("rds:") for action in alone["Action"])
+
+
+def test_the_calls_that_kinds_declare_exist_in_aws() -> None:
+    core = boto3.Session()._session
+    for kind in all_kinds().values():
+        assert set(kind.calls) <= set(core.get_service_model(kind.service).operation_names)
+
+
+def test_the_states_that_kinds_know_are_those_of_aws() -> None:
+    core = boto3.Session()._session
+    for name, service, shape in [
+        ("ec2-instance", "ec2", "InstanceStateName"),
+        ("emr-cluster", "emr", "ClusterState"),
+        ("emr-instance-group", "emr", "InstanceGroupState"),
+        ("dynamodb-table", "dynamodb", "TableStatus"),
+        ("load-balancer", "elbv2", "LoadBalancerStateEnum"),
+    ]:
+        known = set(core.get_service_model(service).shape_for(shape).enum)
+        assert set(all_kinds()[name].states) <= known
+
+
+def test_kinds_are_named_after_their_modules_and_sorted() -> None:
+    kinds = all_kinds()
+    assert list(kinds) == sorted(kinds) == list(names())
+    assert all(isinstance(kind, Kind) and kind.name == name for name, kind in kinds.items())
+    for kind in kinds.values():
+        assert list(kind.fact_names) == sorted(kind.fact_names)
+
+
+def test_instance_fleets_are_read_as_groups() -> None:
+    class Recorded:
+        """moto has no instance fleets: the answers of one cluster, in botocore's shapes."""
+
+        def call(self, operation: str, **_: object) -> dict[str, object]:
+            assert operation == "DescribeCluster"
+            return {"Cluster": CLUSTER}
+
+        def pages(self, operation: str, key: str, **parameters: object) -> Iterator[object]:
+            yield from {
+                "ListClusters": [{"Id": "j-1"}],
+                "ListInstances": [
+                    {"Ec2InstanceId": "i-1", "InstanceFleetId": "if-1", "Status": {"State": "RUNNING"}},
+                    {"Ec2InstanceId": "i-2", "InstanceFleetId": "if-1", "Status": {"State": "BOOTSTRAPPING"}},
+                    {"InstanceFleetId": "if-1", "Status": {"State": "AWAITING_FULFILLMENT"}},
+                ],
+                "ListInstanceFleets": [
+                    {"Id": "if-1", "InstanceFleetType": "TASK", "Status": {"State": "RUNNING"}},
+                    {"Id": "if-2", "InstanceFleetType": "CORE", "Status": {"State": "TERMINATED"}},
+                ],
+            }[operation]
+
+    cluster = {"Id": "j-1", "Name": "etl", "Status": {"State": "RUNNING"}, "Tags": fleet.PAIRS}
+    CLUSTER = {**cluster, "InstanceCollectionType": "INSTANCE_FLEET"}  # noqa: N806
+    found = [
+        emr_instance_group.transform(PLACE, raw)
+        for raw in emr_instance_group.fetch(Recorded(), PLACE)  # type: ignore[arg-type]
+    ]
+    assert found[1] is None
+    assert found[0] is not None
+    assert found[0].links == {"emr-cluster": ("j-1",), "ec2-instance": ("i-1", "i-2")}
+    assert found[0].attributes["emr_role"] == "task"
+    assert found[0].attributes["instance_states"] == {"i-2": "BOOTSTRAPPING"}
+    assert found[0].tags == fleet.TAGS
+
+
+def test_a_cache_that_is_being_made_does_not_spoil_the_others() -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Recorded:
+        def pages(self, *_: object, **__: object) -> Iterator[object]:
+            for name, status in [("new", "creating"), ("old", "available")]:
+                yield {"CacheClusterId": name, "CacheClusterStatus": status, "ARN": f"arn:{name}"}
+
+        def each(self, function, items):  # type: ignore[no-untyped-def]
+            for item in items:
+                try:
+                    yield function(item)
+                except Gone:
+                    continue
+
+        def call(self, operation: str, gone: tuple[str, ...], **parameters: object) -> dict[str, object]:
+            asked.append(gone)
+            if parameters["ResourceName"] == "arn:new" and "InvalidReplicationGroupState" in gone:
+                raise Gone
+            return {"TagList": []}
+
+    found = list(elasticache_cluster.fetch(Recorded(), PLACE))  # type: ignore[arg-type]
+    assert [raw["CacheClusterId"] for raw in found] == ["old"]
+    assert "InvalidReplicationGroupState" not in asked[1]
