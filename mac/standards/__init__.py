@@ -1,0 +1,157 @@
+"""What engineers wrote, read and checked: a monitoring repository in, a Catalog and every Problem out.
+
+Reads `mac.yaml`, `inventory/aws.yaml` and `standards/`. A document that does not fit its schema is left out,
+but its name stays known, so that one mistake is told once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mac import files, source, testcases
+from mac.model import Catalog
+from mac.problems import Location, Problem, errors, ordered
+from mac.source import Document
+from mac.standards import decode, envelope, references
+from mac.standards.written import Written
+from mac.testcases import StandardTest
+
+PROJECT_FILE = "mac.yaml"
+INVENTORY_FILE = "inventory/aws.yaml"
+STANDARDS_FOLDER = "standards"
+_KINDS = ("Standard", "StandardTest", "Service", "Team")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`catalog` is None when any document has errors. `sources`: path → lines of every file that was read.
+
+    `tests` are those whose documents fit their schema, also beside errors elsewhere.
+    """
+
+    catalog: Catalog | None
+    problems: tuple[Problem, ...]
+    sources: Mapping[str, tuple[str, ...]]
+    tests: tuple[StandardTest, ...] = ()
+
+
+def load(root: Path) -> Loaded:
+    """Everything that engineers wrote under `root`, and everything that is wrong with it."""
+    reading = _Reading(root)
+    reading.project()
+    reading.inventory()
+    for path in _documents(root / STANDARDS_FOLDER):
+        reading.standards_document(path)
+    written = reading.written
+    found = ordered([*reading.problems, *references.check(written)])
+    catalog = None
+    if written.project and written.inventory and not errors(found):
+        catalog = Catalog(
+            project=written.project[0],
+            inventory=written.inventory[0],
+            standards={name: item for name, (item, _) in sorted(written.standards.items())},
+            services={name: item for name, (item, _) in sorted(written.services.items())},
+            teams={name: item for name, (item, _) in sorted(written.teams.items())},
+            digests=_digests(written),
+        )
+    return Loaded(catalog, found, reading.sources, tuple(test for test, _ in written.tests))
+
+
+def _digests(written: Written) -> dict[str, str]:
+    """Content hashes by "standard/<name>", "service/<name>", "team/<name>" and "settings"."""
+    documents = {
+        **{f"standard/{name}": document for name, (_, document) in written.standards.items()},
+        **{f"service/{name}": document for name, (_, document) in written.services.items()},
+        **{f"team/{name}": document for name, (_, document) in written.teams.items()},
+    }
+    if written.project:
+        documents["settings"] = written.project[1]
+    return {name: document.content_digest for name, document in sorted(documents.items())}
+
+
+def _documents(folder: Path) -> Iterator[Path]:
+    """YAML files below a folder, sorted; hidden ones are somebody else's."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # A folder that is named like a document is told, not passed over.
+        for name in sorted([*names, *folders]):
+            if name.endswith((".yaml", ".yml")) and not name.startswith("."):
+                yield Path(parent, name)
+
+
+@dataclass(slots=True)
+class _Reading:
+    root: Path
+    problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    written: Written = field(default_factory=Written)
+
+    def project(self) -> None:
+        if not os.path.lexists(self.root / PROJECT_FILE):
+            hint = "`mac init` makes a monitoring repository; `-C DIR` names one"
+            missing = Problem(Location(PROJECT_FILE), "file-missing", "the file does not exist", hint)
+            self.problems.append(missing)
+            return
+        document = self._document(self.root / PROJECT_FILE, ["Project"])
+        if document:
+            self.written.project = (decode.project(document), document)
+
+    def inventory(self) -> None:
+        document = self._document(self.root / INVENTORY_FILE, ["Inventory"])
+        if document:
+            self.written.inventory = (decode.inventory(document), document)
+
+    def standards_document(self, path: Path) -> None:
+        document = self._document(path, _KINDS)
+        if document is None:
+            return
+        written = self.written
+        match document.data["kind"]:
+            case "Standard":
+                standard = decode.standard(document)
+                if self._is_new(standard.name, written.standards, "standard", document):
+                    written.standards[standard.name] = (standard, document)
+            case "Service":
+                default_tier = written.project[0].default_tier if written.project else 3
+                service = decode.service(document, default_tier)
+                if self._is_new(service.name, written.services, "service", document):
+                    written.services[service.name] = (service, document)
+            case "Team":
+                team = decode.team(document)
+                if self._is_new(team.name, written.teams, "team", document):
+                    written.teams[team.name] = (team, document)
+            case "StandardTest":
+                written.tests.append((testcases.read(document), document))
+
+    def _document(self, path: Path, kinds: tuple[str, ...] | list[str]) -> Document | None:
+        """The document, if it is one of these kinds and fits its schema."""
+        shown = files.shown(path, self.root)
+        content, problems = files.read(path, self.root)
+        self.problems += problems
+        if content is None:
+            return None
+        self.sources[shown] = files.lines(content)
+        document, problems = source.parse(content, shown)
+        self.problems += problems
+        if document is None:
+            return None
+        faults = envelope.check(document, kinds)
+        self.problems += faults
+        if errors(faults):
+            self.written.note_broken(document)
+            return None
+        return document
+
+    def _is_new(
+        self, name: str, known: Mapping[str, tuple[object, Document]], kind: str, found: Document
+    ) -> bool:
+        if name not in known:
+            return True
+        other = known[name][1].location(("metadata", "name"))
+        message = f'a {kind} named "{name}" exists already, in {other.path}'
+        place = found.location(("metadata", "name"))
+        self.problems.append(Problem(place, "duplicate-name", message, "give one of them another name"))
+        return False

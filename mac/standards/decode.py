@@ -1,0 +1,231 @@
+"""Documents that fit their schema, made into the model's values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mac import conventions
+from mac.model import (
+    Account,
+    AlertSeverity,
+    AppliesTo,
+    CloudWatch,
+    CloudWatchMetric,
+    Exemption,
+    Guards,
+    InventoryConfig,
+    LabelSource,
+    Panel,
+    Parameter,
+    Project,
+    Receiver,
+    Scrape,
+    Service,
+    Standard,
+    StandardAlert,
+    StandardRecording,
+    Team,
+    Text,
+    WorkingHours,
+)
+from mac.source import Document, Pointer
+
+Raw = Mapping[str, Any]
+
+_NAME: Pointer = ("metadata", "name")
+
+_LABELS = (
+    LabelSource(conventions.SERVICE, ("service",)),
+    LabelSource(conventions.ROLE, ("role",)),
+    LabelSource(conventions.ENVIRONMENT, ("environment", "env"), default="production"),
+    LabelSource(conventions.TEAM, ("team", "owner")),
+)
+_DEFAULT_TEAM = "platform"
+
+
+# --- settings ----------------------------------------------------------------------------------------
+
+
+def project(document: Document) -> Project:
+    spec: Raw = document.data["spec"]
+    settings: dict[str, Any] = {
+        key: spec[key] for key in ("default_tier", "undeclared_services", "output") if key in spec
+    }
+    settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
+    if "alertmanagers" in settings:
+        settings["alertmanagers"] = tuple(settings["alertmanagers"])
+    return Project(
+        labels=tuple(_label(default, spec.get("labels", {}).get(default.label)) for default in _LABELS),
+        default_team=spec.get("default_team", _DEFAULT_TEAM),
+        environments={
+            name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
+        },
+        guards=Guards(**spec.get("guards", {})),
+        location=document.location(("spec",), key=True),
+        **settings,
+    )
+
+
+def _label(default: LabelSource, given: Raw | None) -> LabelSource:
+    if given is None:
+        return default
+    return LabelSource(
+        default.label,
+        tuple(given["tags"]),
+        given.get("default", default.default),
+        dict(given.get("aliases", {})),
+    )
+
+
+def _overrides(raw: Raw) -> dict[str, dict[str, Any]]:
+    return {standard: dict(values) for standard, values in raw.get("parameters", {}).items()}
+
+
+def inventory(document: Document) -> InventoryConfig:
+    spec: Raw = document.data["spec"]
+    return InventoryConfig(
+        accounts=tuple(
+            Account(**raw, location=document.location(("spec", "accounts", n, "id")))
+            for n, raw in enumerate(spec["accounts"])
+        ),
+        regions=tuple(spec["regions"]),
+        kinds=tuple(spec.get("kinds", ())),
+        concurrency=spec.get("concurrency", 16),
+        location=document.location(("spec",), key=True),
+    )
+
+
+# --- standards ---------------------------------------------------------------------------------------
+
+
+def standard(document: Document) -> Standard:
+    data, spec = document.data["metadata"], document.data["spec"]
+    applies_to = spec["applies_to"]
+    panels = spec.get("dashboard", {}).get("panels", [])
+    return Standard(
+        name=data["name"],
+        title=data["title"],
+        description=data.get("description", "").strip(),
+        applies_to=AppliesTo(
+            applies_to["kind"],
+            tuple(
+                {label: tuple(values) for label, values in clause.items()}
+                for clause in applies_to.get("any", ())
+            ),
+        ),
+        runbook=spec.get("runbook", ""),
+        parameters={
+            name: _parameter(document, name, raw) for name, raw in spec.get("parameters", {}).items()
+        },
+        scrape=Scrape(**spec["scrape"]) if "scrape" in spec else None,
+        cloudwatch=_cloudwatch(spec["cloudwatch"]) if "cloudwatch" in spec else None,
+        recording=tuple(_recording(document, n, raw) for n, raw in enumerate(spec.get("recording", ()))),
+        alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),
+        panels=tuple(_panel(document, n, raw) for n, raw in enumerate(panels)),
+        depends_on=tuple(spec.get("depends_on", ())),
+        location=document.location(_NAME),
+    )
+
+
+def _parameter(document: Document, name: str, raw: Raw) -> Parameter:
+    return Parameter(
+        name=name,
+        type=raw["type"],
+        default=raw["default"],
+        unit=raw.get("unit", ""),
+        minimum=raw.get("min"),
+        maximum=raw.get("max"),
+        description=raw["description"].strip(),
+        open_to_tags=raw.get("tag", False),
+        location=document.location(("spec", "parameters", name), key=True),
+    )
+
+
+def _cloudwatch(raw: Raw) -> CloudWatch:
+    metrics = tuple(CloudWatchMetric(m["name"], tuple(m["statistics"])) for m in raw["metrics"])
+    times = {key: raw[key] for key in ("period", "length") if key in raw}
+    return CloudWatch(raw["namespace"], metrics, **times)
+
+
+def _recording(document: Document, n: int, raw: Raw) -> StandardRecording:
+    at: Pointer = ("spec", "recording", n)
+    return StandardRecording(
+        record=raw["record"],
+        expr=_text(document, (*at, "expr"), raw["expr"]),
+        labels=dict(raw.get("labels", {})),
+        location=document.location((*at, "record")),
+    )
+
+
+def _alert(document: Document, n: int, raw: Raw) -> StandardAlert:
+    at: Pointer = ("spec", "alerts", n)
+
+    def text(key: str) -> Text:
+        return _text(document, (*at, key), raw[key]) if key in raw else Text("0s")
+
+    return StandardAlert(
+        alert=raw["alert"],
+        expr=text("expr"),
+        severity=AlertSeverity(raw["severity"]),
+        summary=text("summary"),
+        description=text("description"),
+        for_=text("for"),
+        keep_firing_for=text("keep_firing_for"),
+        outage=raw.get("outage", False),
+        runbook=raw.get("runbook", ""),
+        labels=dict(raw.get("labels", {})),
+        location=document.location((*at, "alert")),
+    )
+
+
+def _panel(document: Document, n: int, raw: Raw) -> Panel:
+    at: Pointer = ("spec", "dashboard", "panels", n)
+    threshold = raw.get("threshold")
+    return Panel(
+        title=raw["title"],
+        expr=_text(document, (*at, "expr"), raw["expr"]),
+        unit=raw.get("unit", "short"),
+        description=raw.get("description", ""),
+        threshold=None if threshold is None else _text(document, (*at, "threshold"), str(threshold)),
+    )
+
+
+def _text(document: Document, pointer: Pointer, value: str) -> Text:
+    return Text(value, document.text_location(pointer))
+
+
+# --- services and teams ------------------------------------------------------------------------------
+
+
+def service(document: Document, default_tier: int) -> Service:
+    data, spec = document.data["metadata"], document.data["spec"]
+    return Service(
+        name=data["name"],
+        owner=spec["owner"],
+        tier=spec.get("tier", default_tier),
+        title=data.get("title", ""),
+        description=data.get("description", "").strip(),
+        depends_on=tuple(spec.get("depends_on", ())),
+        parameters=_overrides(spec),
+        exemptions=tuple(
+            Exemption(**raw, location=document.location(("spec", "exemptions", n, "expires")))
+            for n, raw in enumerate(spec.get("exemptions", ()))
+        ),
+        location=document.location(_NAME),
+    )
+
+
+def team(document: Document) -> Team:
+    data, spec = document.data["metadata"], document.data["spec"]
+    hours = spec.get("working_hours")
+    return Team(
+        name=data["name"],
+        title=data.get("title", ""),
+        receivers={
+            severity: tuple(Receiver(kind, dict(fields)) for item in items for kind, fields in item.items())
+            for severity, items in spec["receivers"].items()
+        },
+        working_hours=WorkingHours(**{**hours, "days": tuple(hours["days"])}) if hours else None,
+        location=document.location(_NAME),
+    )

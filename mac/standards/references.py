@@ -1,0 +1,205 @@
+"""Where documents speak of one another: names that must exist, values that must fit, circles.
+
+Every function yields the problems of one document; `check` asks all of them. What lies in documents that do
+not fit their schema is not judged, and neither is what refers to their inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from mac import kinds, parameters
+from mac.model import AlertSeverity
+from mac.problems import Location, Problem, did_you_mean
+from mac.source import Document, Pointer
+from mac.standards import cycles, standard, values
+from mac.standards.written import Written
+from mac.testcases import StandardTest
+
+_ALWAYS_TOLD = (AlertSeverity.PAGE, AlertSeverity.TICKET)
+
+
+def check(written: Written) -> Iterator[Problem]:
+    """Everything that is wrong between documents."""
+    yield from _project(written)
+    yield from _inventory(written)
+    for item, document in written.standards.values():
+        yield from standard.check(item, document, written)
+    yield from standard.check_names(written.standards.values())
+    for _, document in written.services.values():
+        yield from _service(document, written)
+    for _, document in written.teams.values():
+        yield from _team(document)
+    for test, document in written.tests:
+        yield from _test(test, document, written)
+    yield from cycles.check("standard", {n: (s.depends_on, d) for n, (s, d) in written.standards.items()})
+    yield from cycles.check("service", {n: (s.depends_on, d) for n, (s, d) in written.services.items()})
+
+
+# --- settings and inventory --------------------------------------------------------------------------
+
+
+def _project(written: Written) -> Iterator[Problem]:
+    if written.project is None:
+        return
+    settings, document = written.project
+    at: Pointer = ("spec", "default_team")
+    if settings.default_team not in written.team_names():
+        message = f'the default team "{settings.default_team}" has no document in standards/teams/'
+        hint = (
+            did_you_mean(settings.default_team, written.team_names()) or "write one: it is told of the rest"
+        )
+        place = document.location(at) if document.has(at) else document.location(("spec",), key=True)
+        yield Problem(place, "unknown-team", message, hint)
+    for environment in document.data["spec"].get("environments", {}):
+        yield from _overrides(document, ("spec", "environments", environment, "parameters"), written)
+
+
+def _inventory(written: Written) -> Iterator[Problem]:
+    if written.inventory is None:
+        return
+    config, document = written.inventory
+    for n, kind in enumerate(config.kinds):
+        if kind not in kinds.names():
+            place = document.location(("spec", "kinds", n))
+            yield _unknown(place, "unknown-resource-kind", "resource kind", kind, kinds.names())
+    for field in ("id", "name"):
+        seen: dict[str, int] = {}
+        for n, account in enumerate(config.accounts):
+            value = getattr(account, field)
+            first = seen.setdefault(value, n)
+            if first != n:
+                place = document.location(("spec", "accounts", n, field))
+                message = f'two accounts have the {field} "{value}"'
+                yield Problem(place, "duplicate-name", message, "remove one of them")
+    for n, account in enumerate(config.accounts):
+        if account.role_arn and account.role_arn.split(":")[4] != account.id:
+            place = document.location(("spec", "accounts", n, "role_arn"))
+            message = f"the role belongs to another account than {account.id}"
+            yield Problem(place, "wrong-value", message, "the inventory would be of the wrong account")
+
+
+# --- services, teams, tests --------------------------------------------------------------------------
+
+
+def _service(document: Document, written: Written) -> Iterator[Problem]:
+    spec: Mapping[str, Any] = document.data["spec"]
+    if spec["owner"] not in written.team_names():
+        place = document.location(("spec", "owner"))
+        yield _unknown(place, "unknown-team", "team", spec["owner"], written.team_names())
+    for n, name in enumerate(spec.get("depends_on", ())):
+        if name not in written.service_names():
+            place = document.location(("spec", "depends_on", n))
+            yield _unknown(place, "unknown-service", "service", name, written.service_names())
+    yield from _overrides(document, ("spec", "parameters"), written)
+    for n, exemption in enumerate(spec.get("exemptions", ())):
+        yield from _exemption(document, ("spec", "exemptions", n), exemption, written)
+
+
+def _exemption(
+    document: Document, at: Pointer, exemption: Mapping[str, str], written: Written
+) -> Iterator[Problem]:
+    name, alert = exemption["standard"], exemption.get("alert")
+    if name not in written.standard_names():
+        place = document.location((*at, "standard"))
+        yield _unknown(place, "unknown-standard", "standard", name, written.standard_names())
+    elif alert and name in written.standards:
+        alerts = [a.alert for a in written.standards[name][0].alerts]
+        if alert not in alerts:
+            place = document.location((*at, "alert"))
+            yield _unknown(place, "unknown-alert", f"alert of {name}", alert, alerts)
+    if not values.is_date(exemption["expires"]):
+        message = f"{exemption['expires']} is not a day of the calendar"
+        yield Problem(document.location((*at, "expires")), "wrong-value", message)
+
+
+def _team(document: Document) -> Iterator[Problem]:
+    spec: Mapping[str, Any] = document.data["spec"]
+    for severity in _ALWAYS_TOLD:
+        if not spec["receivers"].get(severity):
+            at: Pointer = ("spec", "receivers", severity)
+            place = (
+                document.location(at, key=True) if document.has(at) else document.location(at[:2], key=True)
+            )
+            message = f"alerts of the severity {severity} would reach nobody in this team"
+            yield Problem(
+                place, "receiver-missing", message, f'name at least one integration under "{severity}"'
+            )
+    hours = spec.get("working_hours")
+    if hours is None:
+        return
+    if hours["start"] >= hours["end"]:
+        place = document.location(("spec", "working_hours", "end"))
+        hint = "hours over midnight are written as two teams' or as whole days: 00:00 to 24:00"
+        yield Problem(place, "wrong-value", "the working hours end before they begin", hint)
+    zone = hours["timezone"]
+    if not values.is_timezone(zone):
+        hint = did_you_mean(zone, values.timezones())
+        place = document.location(("spec", "working_hours", "timezone"))
+        message = f'there is no time zone "{zone}"'
+        yield Problem(place, "wrong-value", message, hint if "mean" in hint else "as in Europe/Madrid")
+
+
+def _test(test: StandardTest, document: Document, written: Written) -> Iterator[Problem]:
+    if test.standard not in written.standard_names():
+        place = document.location(("spec", "standard"))
+        yield _unknown(place, "unknown-standard", "standard", test.standard, written.standard_names())
+    seen: dict[str, Location] = {}
+    for n, case in enumerate(test.cases):
+        at: Pointer = ("spec", "cases", n)
+        if case.name in seen:
+            message = f"another case has this name, on line {seen[case.name].line}"
+            yield Problem(document.location((*at, "name")), "duplicate-name", message)
+        seen.setdefault(case.name, document.location((*at, "name")))
+        if test.standard not in written.standards:
+            continue
+        yield from _values(document, (*at, "parameters"), test.standard, written)
+        alerts = [a.alert for a in written.standards[test.standard][0].alerts]
+        for m, expectation in enumerate(case.alerts):
+            if expectation.alert not in alerts:
+                place = document.location((*at, "alerts", m, "alert"))
+                yield _unknown(place, "unknown-alert", f"alert of {test.standard}", expectation.alert, alerts)
+
+
+# --- parameters --------------------------------------------------------------------------------------
+
+
+def _overrides(document: Document, at: Pointer, written: Written) -> Iterator[Problem]:
+    """Parameters by standard, as services and environments set them."""
+    for name in _value(document, at) or {}:
+        if name in written.standard_names():
+            yield from _values(document, (*at, name), name, written)
+        else:
+            place = document.location((*at, name), key=True)
+            yield _unknown(place, "unknown-standard", "standard", name, written.standard_names())
+
+
+def _values(document: Document, at: Pointer, name: str, written: Written) -> Iterator[Problem]:
+    """Values for the parameters of one standard."""
+    if name not in written.standards:
+        return
+    known = written.standards[name][0].parameters
+    for key, value in (_value(document, at) or {}).items():
+        if key not in known:
+            place = document.location((*at, key), key=True)
+            yield _unknown(place, "unknown-parameter", f"parameter of {name}", key, known)
+        elif fault := parameters.fault(known[key], value):
+            where = f"it is declared in {known[key].location}"
+            yield Problem(document.location((*at, key)), "parameter-value", f"{key} {fault}", where)
+
+
+def _value(document: Document, pointer: Pointer) -> Any:
+    value = document.data
+    for step in pointer:
+        if not document.has(pointer):
+            return None
+        value = value[step]
+    return value
+
+
+def _unknown(place: Location, code: str, what: str, word: str, known: Iterable[str]) -> Problem:
+    hint = did_you_mean(word, known)
+    return Problem(
+        place, code, f'there is no {what} "{word}"', hint or f"no {what.partition(' of ')[0]} exists yet"
+    )

@@ -1,0 +1,107 @@
+"""Secrets that stand in a Team document where only a reference to a file belongs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from mac.problems import Location, Problem
+from mac.source import Document, Pointer
+
+# The field of Alertmanager that holds the secret itself → what to write instead.
+_FIELDS = {
+    "routing_key": "routing_key_file",
+    "service_key": "service_key_file",
+    "api_url": "api_url_file",
+    "api_key": "api_key_file",
+    "auth_password": "auth_password_file",
+    "auth_secret": "auth_password_file",
+    "credentials": "credentials_file",
+    "password": "password_file",
+    "bearer_token": "authorization.credentials_file",
+    "access_key": "sigv4.role_arn",
+    "secret_key": "sigv4.role_arn",
+}
+# Fields of that name which hold no secret in this integration.
+_HARMLESS = {
+    ("victorops", "routing_key"),
+    ("opsgenie", "api_url"),
+    ("victorops", "api_url"),
+    ("sns", "api_url"),
+}
+
+_SECRET_PARAMETER = re.compile(r"(?i)(api[_-]?key|auth|key|pass(word)?|secret|sig(nature)?|token)")
+_TOKEN_PATHS = re.compile(
+    r"(hooks\.slack\.com/(services|workflows)/|discord(app)?\.com/api/webhooks/|webhook\.office\.com/"
+    r"|api\.telegram\.org/bot|outlook\.office\.com/webhook/)"
+)
+_TOKEN = re.compile(r"\b(xox[abeprs]-[A-Za-z0-9-]{10,}|(AKIA|ASIA)[A-Z0-9]{16}|gh[opsu]_[A-Za-z0-9]{30,})")
+_RANDOM = re.compile(r"(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{32,}")
+
+
+def instead_of(problems: Iterable[Problem], document: Document) -> list[Problem]:
+    """The problems of a Team document, where those about a secret say so and do not repeat it."""
+    found = list(_secrets(document))
+    at_secret = {place for place, _ in found}
+    kept = [p for p in problems if p.location not in at_secret]
+    return [*kept, *(problem for _, problem in found)]
+
+
+def _secrets(document: Document) -> Iterator[tuple[Location, Problem]]:
+    """Each secret's value, and the place of its key, at which the schema may have had its own word."""
+    spec = document.data.get("spec")
+    receivers = spec.get("receivers") if isinstance(spec, dict) else None
+    for pointer, key, value, integration in _fields(("spec", "receivers"), receivers, ""):
+        fault = _fault(key, value, integration)
+        if fault:
+            problem = Problem(document.location(pointer), "plain-secret", *fault)
+            yield document.location(pointer), problem
+            yield document.location(pointer, key=True), problem
+
+
+def _fields(at: Pointer, value: Any, integration: str) -> Iterator[tuple[Pointer, str, Any, str]]:
+    """Every scalar below a value: where it stands, its key, itself, and the integration around it."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        around = str(key) if len(at) == 4 else integration
+        if isinstance(inner, dict | list):
+            yield from _fields((*at, key), inner, around)
+        elif inner is not None:
+            yield (*at, key), str(key), inner, around
+
+
+def _fault(key: str, value: Any, integration: str) -> tuple[str, str] | None:
+    """(message, hint) when a field holds a secret."""
+    instead = _FIELDS.get(key)
+    if instead and (integration, key) not in _HARMLESS:
+        return (
+            f"{key} would put a secret into Git",
+            f"write it to a file on Alertmanager's machine and name that file in {instead}",
+        )
+    if not isinstance(value, str):
+        return None
+    if key.endswith("_file") and not value.startswith("/"):
+        return (f"{key} must be an absolute path; what stands here may be the secret itself",
+                "write it to a file on Alertmanager's machine and name that file here")  # fmt: skip
+    if _TOKEN.search(value) or (not key.endswith("_file") and _address_with_secret(value)):
+        hint = "take the secret out; for a webhook, http_config.authorization.credentials_file carries one"
+        return (f"{key} contains what looks like a secret", hint)
+    return None
+
+
+def _address_with_secret(value: str) -> bool:
+    try:
+        address = urlsplit(value)
+        if not address.scheme or not address.netloc:
+            return False
+        return bool(
+            address.password
+            or address.username
+            or _TOKEN_PATHS.search(value)
+            or any(_SECRET_PARAMETER.search(name) for name, _ in parse_qsl(address.query))
+            or any(_RANDOM.fullmatch(part) for part in address.path.split("/"))
+        )
+    except ValueError:
+        return False

@@ -1,0 +1,174 @@
+"""What is wrong inside of one standard that a schema cannot say, and between the names of several."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from mac import conventions, durations, kinds, parameters
+from mac.model import Parameter, Scrape, Standard, StandardAlert, Text
+from mac.problems import Location, Problem, Severity, did_you_mean
+from mac.source import Document, Pointer
+from mac.standards.written import Written
+
+_EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, conventions.RESOURCE_ID)
+"""Labels that every resource may have, whatever its kind."""
+
+_DEFAULT_INTERVAL = "30s"
+_SHORT_PERIODS = (1_000, 5_000, 10_000, 20_000, 30_000)  # what CloudWatch takes below a minute
+
+
+def check(standard: Standard, document: Document, written: Written) -> Iterator[Problem]:
+    """Everything that is wrong with one standard."""
+    yield from _applies_to(standard, document)
+    for n, name in enumerate(standard.depends_on):
+        if name not in written.standard_names():
+            place = document.location(("spec", "depends_on", n))
+            hint = did_you_mean(name, written.standard_names())
+            yield Problem(place, "unknown-standard", f'there is no standard "{name}"', hint)
+    for parameter in standard.parameters.values():
+        yield from _parameter(parameter, document)
+    yield from _unused(standard)
+    if standard.scrape:
+        interval = written.project[0].scrape_interval if written.project else _DEFAULT_INTERVAL
+        yield from _scrape(standard.scrape, interval, document)
+    if standard.cloudwatch:
+        yield from _cloudwatch(standard.cloudwatch.period, standard.cloudwatch.length, document)
+    yield from _duplicates(standard)
+
+
+def _applies_to(standard: Standard, document: Document) -> Iterator[Problem]:
+    kind = standard.applies_to.kind
+    if kind not in kinds.names():
+        place = document.location(("spec", "applies_to", "kind"))
+        hint = did_you_mean(kind, kinds.names())
+        yield Problem(place, "unknown-resource-kind", f'there is no resource kind "{kind}"', hint)
+        return
+    known = (*_EVERYWHERE, *kinds.all_kinds()[kind].fact_names)
+    for n, clause in enumerate(standard.applies_to.any_of):
+        for label in clause:
+            if label not in known:
+                place = document.location(("spec", "applies_to", "any", n, label), key=True)
+                message = f'resources of the kind {kind} have no label "{label}"'
+                yield Problem(place, "unknown-label", message, did_you_mean(label, known))
+
+
+# --- parameters --------------------------------------------------------------------------------------
+
+
+def _parameter(parameter: Parameter, document: Document) -> Iterator[Problem]:
+    at: Pointer = ("spec", "parameters", parameter.name)
+    unbounded = replace(parameter, minimum=None, maximum=None)
+    given = {"min": parameter.minimum, "max": parameter.maximum, "default": parameter.default}
+    faults = {
+        field: fault
+        for field, value in given.items()
+        if value is not None and (fault := parameters.fault(unbounded, value))
+    }
+    if parameter.type == "string":
+        faults |= {
+            field: "has no meaning for a string" for field in ("min", "max") if given[field] is not None
+        }
+    if not faults and parameter.minimum is not None:
+        fault = parameters.fault(replace(parameter, minimum=None), parameter.minimum)
+        faults = {"min": fault} if fault else {}
+    if not faults and (fault := parameters.fault(parameter, parameter.default)):
+        faults = {"default": fault}
+    for field, fault in faults.items():
+        place = document.location((*at, field))
+        yield Problem(place, "parameter-value", f"the {field} of {parameter.name} {fault}")
+
+
+def _texts(standard: Standard) -> Iterator[Text]:
+    for rule in standard.recording:
+        yield rule.expr
+    for alert in standard.alerts:
+        yield from (alert.expr, alert.for_, alert.keep_firing_for, alert.summary, alert.description)
+    for panel in standard.panels:
+        yield panel.expr
+        if panel.threshold:
+            yield panel.threshold
+
+
+def _unused(standard: Standard) -> Iterator[Problem]:
+    texts = "\n".join(text.text for text in _texts(standard))
+    if re.search(r"\bp\s*\[\s*[^'\"\s]", texts):
+        return  # a computed name may be any
+    for name, parameter in standard.parameters.items():
+        if not re.search(rf"\bp\s*(\.\s*{name}\b|\[\s*['\"]{name}['\"])", texts):
+            message = f"no rule and no panel uses the parameter {name}"
+            hint = f"write << p.{name} >> where it counts, or remove it"
+            yield Problem(parameter.location, "parameter-unused", message, hint, Severity.WARNING)
+
+
+# --- collection --------------------------------------------------------------------------------------
+
+
+def _scrape(scrape: Scrape, default_interval: str, document: Document) -> Iterator[Problem]:
+    interval, timeout = scrape.interval or default_interval, scrape.timeout
+    for field, value in (("interval", scrape.interval), ("timeout", timeout)):
+        if value and not durations.milliseconds(value):
+            place = document.location(("spec", "scrape", field))
+            yield Problem(place, "wrong-value", f"{value} is no time to wait", "as in 30s")
+            return
+    if timeout and (durations.milliseconds(timeout) or 0) > (durations.milliseconds(interval) or 0):
+        place = document.location(("spec", "scrape", "timeout"))
+        message = f"the timeout {timeout} is longer than the interval {interval}"
+        yield Problem(place, "wrong-value", message, "Prometheus refuses such a job")
+
+
+def _cloudwatch(period: str, length: str, document: Document) -> Iterator[Problem]:
+    width, reach = durations.milliseconds(period) or 0, durations.milliseconds(length) or 0
+    if width not in _SHORT_PERIODS and (not width or width % 60_000):
+        place = document.location(("spec", "cloudwatch", "period"))
+        message = f"{period} is not a period of CloudWatch"
+        yield Problem(place, "wrong-value", message, "whole minutes, or 1s, 5s, 10s, 20s or 30s")
+    elif reach < width:
+        field = "length" if document.has(("spec", "cloudwatch", "length")) else "period"
+        place = document.location(("spec", "cloudwatch", field))
+        message = f"the length {length} is shorter than the period {period}, so no value would ever fit"
+        yield Problem(place, "wrong-value", message, "make the length a few periods")
+
+
+# --- names -------------------------------------------------------------------------------------------
+
+
+def _duplicates(standard: Standard) -> Iterator[Problem]:
+    seen: dict[object, Location] = {}
+    for rule in standard.recording:
+        key = (rule.record, tuple(sorted(rule.labels.items())))
+        first = seen.setdefault(key, rule.location)
+        if first != rule.location:
+            message = f"{rule.record} is recorded on line {first.line} already, with the same labels"
+            yield Problem(rule.location, "duplicate-name", message, "give it another name, or a label")
+
+
+def check_names(standards: Iterable[tuple[Standard, Document]]) -> Iterator[Problem]:
+    """Names that must be unique among all standards: alerts, recorded series, scrape jobs."""
+    ordered = sorted(standards, key=lambda item: item[1].path)
+    alerts: dict[str, StandardAlert] = {}
+    recorded: dict[str, tuple[str, Location]] = {}
+    jobs: dict[str, tuple[Scrape, Location]] = {}
+    for standard, document in ordered:
+        for alert in standard.alerts:
+            first = alerts.setdefault(alert.alert, alert)
+            if first is not alert:
+                message = f"an alert of this name exists already, at {first.location}"
+                yield Problem(
+                    alert.location,
+                    "duplicate-alert",
+                    message,
+                    "`mac explain` and routes tell alerts apart by name",
+                )
+        for rule in standard.recording:
+            owner, place = recorded.setdefault(rule.record, (standard.name, rule.location))
+            if owner != standard.name:
+                message = f"the standard {owner} records a series of this name already, at {place}"
+                yield Problem(rule.location, "duplicate-name", message, "give it another name")
+        if standard.scrape:
+            place = document.location(("spec", "scrape", "job"))
+            scrape, other = jobs.setdefault(standard.scrape.job, (standard.scrape, place))
+            if scrape != standard.scrape:
+                message = f"the job {scrape.job} is scraped in another way at {other}"
+                yield Problem(place, "duplicate-name", message, "give it another name, or the same settings")

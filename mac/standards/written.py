@@ -1,0 +1,44 @@
+"""The documents of a repository beside what they were decoded to: checks need both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mac.model import InventoryConfig, Project, Service, Standard, Team
+from mac.source import Document
+from mac.testcases import StandardTest
+
+
+@dataclass(slots=True)
+class Written:
+    """`broken`: kind → names of documents that do not fit their schema; they exist all the same."""
+
+    project: tuple[Project, Document] | None = None
+    inventory: tuple[InventoryConfig, Document] | None = None
+    standards: dict[str, tuple[Standard, Document]] = field(default_factory=dict)
+    services: dict[str, tuple[Service, Document]] = field(default_factory=dict)
+    teams: dict[str, tuple[Team, Document]] = field(default_factory=dict)
+    tests: list[tuple[StandardTest, Document]] = field(default_factory=list)
+    broken: dict[str, set[str]] = field(default_factory=dict)
+
+    def note_broken(self, document: Document) -> None:
+        """Remembers the name of a document that does not fit, as far as it can be read."""
+        data = document.data if isinstance(document.data, dict) else {}
+        kind, metadata = data.get("kind"), data.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if isinstance(kind, str) and isinstance(name, str):
+            self.broken.setdefault(kind, set()).add(name)
+
+    def standard_names(self) -> set[str]:
+        return _names(self.standards, self.broken.get("Standard"))
+
+    def service_names(self) -> set[str]:
+        return _names(self.services, self.broken.get("Service"))
+
+    def team_names(self) -> set[str]:
+        return _names(self.teams, self.broken.get("Team"))
+
+
+def _names(sound: Mapping[str, object], broken: set[str] | None) -> set[str]:
+    return set(sound) | (broken or set())
