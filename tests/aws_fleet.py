@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.session import Session as CoreSession
 from moto.core.responses import BaseResponse
 from moto.emr.responses import ElasticMapReduceResponse
 from moto.server import ThreadedMotoServer
@@ -29,6 +30,8 @@ ROLE = "arn:aws:iam::{account}:role/mac-reader"
 TAGS = {"service": "shop", "environment": "prod"}
 PAIRS = [{"Key": k, "Value": v} for k, v in TAGS.items()]
 
+# botocore reads its descriptions of the services once, and not once a test.
+_loader = boto3.Session()._session.get_component("data_loader")
 _accounts = itertools.count(200000000000 + os.getpid() % 100000 * 1000)
 
 
@@ -64,17 +67,24 @@ def serve() -> Iterator[str]:
 
 def session(account: Account, region: str = REGION) -> boto3.Session:
     """A session inside an account."""
+    ambient = _session(region_name=region)
     if not account.role_arn:
-        return boto3.Session(region_name=region)
-    issued = boto3.client("sts", region_name=region).assume_role(
-        RoleArn=account.role_arn, RoleSessionName="fleet"
-    )["Credentials"]
-    return boto3.Session(
+        return ambient
+    issued = ambient.client("sts").assume_role(RoleArn=account.role_arn, RoleSessionName="fleet")[
+        "Credentials"
+    ]
+    return _session(
         aws_access_key_id=issued["AccessKeyId"],
         aws_secret_access_key=issued["SecretAccessKey"],
         aws_session_token=issued["SessionToken"],
         region_name=region,
     )
+
+
+def _session(**settings: str) -> boto3.Session:
+    core = CoreSession()
+    core.register_component("data_loader", _loader)
+    return boto3.Session(botocore_session=core, **settings)
 
 
 def config(*accounts: Account, regions: tuple[str, ...] = (REGION,), kinds: tuple[str, ...] = ()) -> Any:
@@ -270,6 +280,15 @@ def json_refusal(code: str, message: str = "no", status: int = 400) -> Callable[
     return answer(status, body, "application/x-amz-json-1.1")
 
 
+def query_refusal(code: str, message: str = "no", status: int = 400) -> Callable[[Any], AWSResponse]:
+    """A fault: an error in the form of the query protocol."""
+    return answer(
+        status,
+        f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+        "</ErrorResponse>",
+    )
+
+
 def failure(error: Exception) -> Callable[[Any], AWSResponse]:
     """A fault: the call never gets an answer."""
 
@@ -291,6 +310,7 @@ class Watch:
     def aws(self) -> Aws:
         limits = Limits(connect_timeout=2, read_timeout=20, attempts=self.attempts, page_size=self.page_size)
         made = Aws(limits, threads=4)
+        made._core.register_component("data_loader", _loader)
         made.events.register("before-send", self._before_send)
         return made
 
