@@ -1,0 +1,79 @@
+"""`mac validate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mac.cli import options
+
+if TYPE_CHECKING:
+    from mac.problems import Problem
+
+
+@click.command(epilog="Example: mac validate standards/data --format github")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
+@options.root
+@options.output_format("text", "json", "github")
+def command(paths: tuple[Path, ...], root: Path, output_format: str) -> int:
+    """Check everything that is written and generated, offline.
+
+    Documents are always read together, since they refer to one another; PATHs, files or folders, choose
+    whose problems are shown. Ends with 1 when any of those is an error.
+    """
+    from mac import report, standards
+    from mac.problems import errors
+
+    loaded = standards.load(root)
+    chosen = [_below(path, root) for path in paths]
+    problems = _of(loaded.problems, chosen)
+    for path in chosen:
+        if path and not _of_paths(loaded.sources, path) and not problems:
+            options.progress(f"{path} holds no document that mac reads")
+    if output_format == "json":
+        options.data(report.as_json(problems))
+    elif output_format == "github":
+        options.data(report.github(problems, prefix=_prefix(root)))
+    elif problems:
+        options.data(report.text(problems, loaded.sources, color=options.wants_color(sys.stdout)))
+    else:
+        count = sum(1 for path in loaded.sources if not chosen or any(_lies(path, c) for c in chosen))
+        options.data(f"{count} document{'s' * (count != 1)}, no problems")
+    return 1 if errors(problems) else 0
+
+
+def _below(path: Path, root: Path) -> str:
+    """A PATH as problems name it; empty for the whole repository."""
+    absolute = Path(os.path.normpath(Path.cwd() / path))
+    for base in (root, root.resolve()):
+        for candidate in (absolute, absolute.resolve()):
+            if candidate.is_relative_to(base):
+                shown = candidate.relative_to(base).as_posix()
+                return "" if shown == "." else shown
+    raise click.BadParameter(f"{path} lies outside of the monitoring repository {root}")
+
+
+def _of(problems: Iterable[Problem], chosen: list[str]) -> tuple[Problem, ...]:
+    return tuple(p for p in problems if not chosen or any(_lies(p.location.path, c) for c in chosen))
+
+
+def _of_paths(paths: Iterable[str], folder: str) -> bool:
+    return any(_lies(path, folder) for path in paths)
+
+
+def _lies(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def _prefix(root: Path) -> str:
+    """Where the repository lies in the checkout that GitHub shows."""
+    workspace = os.environ.get("GITHUB_WORKSPACE", "")
+    if workspace and root.resolve().is_relative_to(Path(workspace).resolve()):
+        shown = root.resolve().relative_to(Path(workspace).resolve()).as_posix()
+        return "" if shown == "." else shown
+    return ""
