@@ -21,7 +21,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -34,10 +34,12 @@ from mac import (
     conventions,
     diff,
     emit,
+    example,
     git,
     lock,
     message,
     render,
+    rules,
     snapshot,
     standards,
     templates,
@@ -59,6 +61,8 @@ from mac.problems import (
 
 PUSH_ATTEMPTS = 5
 LOCK_WAIT = 60.0  # seconds
+
+Lines = tuple[str, ...]
 
 Progress = Callable[[str, str], None]
 """Called with a stage's name and what it is doing; for people, on stderr."""
@@ -197,6 +201,47 @@ def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
     return write.write(root, files, owned, remove=set(owned) - set(files))
 
 
+# --- validate ----------------------------------------------------------------------------------------
+
+
+def check(root: Path, *, engines_required: bool = False) -> tuple[tuple[Problem, ...], Mapping[str, Lines]]:
+    """Everything that is wrong, without AWS: documents, templates, standards' rules, and generated files.
+
+    Standards are checked by rendering each for a made-up service, through the same code as `generate`.
+    Returns the problems and the lines of the files that were read, to show them.
+    """
+    loaded = standards.load(root)
+    texts, template_problems = templates.read(root, (o.template for o in render.OUTPUTS))
+    found = [*loaded.problems, *template_problems]
+    catalog = loaded.catalog
+    if catalog is not None:
+        wrong = [p for s in catalog.standards.values() for p in rules.check_texts(s)]
+        found += wrong
+        if not errors(found):
+            rendered = render.render(catalog, example.bindings(catalog), texts, "")
+            found += rendered.problems
+            if not errors(rendered.problems):
+                found += validate.check(
+                    rendered.files, rendered.documents, rendered.provenance, validate.places(catalog)
+                )
+    found += _check_output(root, catalog, engines_required)
+    return ordered(found), loaded.sources
+
+
+def _check_output(root: Path, catalog: Catalog | None, engines_required: bool) -> list[Problem]:
+    output = root / catalog.project.output if catalog else root
+    files, provenance = _present(Request(root), output)
+    if not provenance:
+        return []
+    documents, broken = render.read_back(files, provenance)
+    found = [*broken, *_edited(files, provenance)]
+    if not errors(found):
+        found += validate.check(files, documents, provenance)
+    if not errors(found):
+        found += validate.check_with_engines(files, required=engines_required)
+    return found
+
+
 # --- generate and diff -------------------------------------------------------------------------------
 
 
@@ -267,7 +312,9 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         raise ProblemsError(found)
     with clock.stage("validate"):
         progress("validate", f"{len(rendered.files)} files")
-        found += validate.check(rendered.files, rendered.documents, rendered.provenance)
+        found += validate.check(
+            rendered.files, rendered.documents, rendered.provenance, validate.places(catalog)
+        )
         if not errors(found):
             found += validate.check_with_engines(rendered.files, required=request.engines_required)
     if errors(found):
@@ -296,11 +343,11 @@ def refuse(built: Built, request: Request) -> None:
 
 def _present(request: Request, output: Path) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
     """The output that is there, on disk or in a revision, and its provenance ({} when there is none)."""
-    if request.base:
-        repository = git.open(request.root)
-        read = lambda paths: repository.tree(request.base, output, paths)  # noqa: E731
-    else:
-        read = lambda paths: write.read_tree(output, paths)  # noqa: E731
+    repository = git.open(request.root) if request.base else None
+
+    def read(paths: Iterable[str]) -> Mapping[str, bytes]:
+        return repository.tree(request.base, output, paths) if repository else write.read_tree(output, paths)
+
     files = dict(read([conventions.PROVENANCE]))
     if conventions.PROVENANCE not in files:
         return {}, {}
@@ -331,8 +378,8 @@ def _commit(
         if request.snapshot is None:
             paths.add(request.root / conventions.SNAPSHOT_DIR)
         progress("commit", "")
-        text = message.commit_message(built.plan, built.rendered.provenance, repository.head())
-        return repository.commit(sorted(paths), text)
+        text, trailers = message.commit_message(built.plan, built.rendered.provenance, repository.head())
+        return repository.commit(sorted(paths), git.trailers(text, trailers))
 
 
 # --- problems of the pipeline itself -----------------------------------------------------------------

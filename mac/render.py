@@ -118,6 +118,26 @@ def render(
     return Rendered(tree.files, tree.documents, provenance, ordered(tree.problems))
 
 
+def read_back(
+    files: Mapping[str, bytes], provenance: Mapping[str, Any]
+) -> tuple[dict[str, Document], tuple[Problem, ...]]:
+    """The values of generated files that are there, and a Problem for each that cannot be read."""
+    readers = {output.template: output.read for output in OUTPUTS}
+    documents: dict[str, Document] = {}
+    problems = []
+    for path, entry in provenance["files"].items():
+        reader = readers.get(entry.get("template"))
+        if path not in files or reader is None:
+            continue
+        try:
+            documents[path] = reader(files[path].decode())
+        except ValueError as error:
+            code = "json-syntax" if path.endswith(".json") else "yaml-syntax"
+            hint = "put it back with `mac generate`"
+            problems.append(Problem(Location(path), code, f"it cannot be read: {error}", hint))
+    return documents, tuple(problems)
+
+
 # --- the files of a cell -----------------------------------------------------------------------------
 
 

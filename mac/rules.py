@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mac import conventions, templating
-from mac.model import Binding, Partition, Standard, StandardAlert, StandardRecording, StandardRule, Text
+from mac.model import Binding, Partition, Standard, StandardRecording, StandardRule, Text
 from mac.problems import Location, Problem, did_you_mean, ordered
 from mac.templating import Mode, Names, TemplateError
 
@@ -80,6 +80,18 @@ def names(binding: Binding, partition: Partition, *, is_split: bool) -> dict[str
         "team": binding.team,
         "tier": binding.tier,
     }
+
+
+def check_texts(standard: Standard) -> tuple[Problem, ...]:
+    """Problems of all template texts of a standard that show without rendering them."""
+    texts: list[tuple[Text, Mode]] = []
+    for rule in standard_rules(standard):
+        texts += _texts(rule)
+    for panel in standard.panels:
+        texts.append((panel.expr, Mode.EXPRESSION))
+        if panel.threshold:
+            texts.append((panel.threshold, Mode.EXPRESSION))
+    return ordered(problem for text, mode in texts for problem in check_text(text, mode, standard))
 
 
 def check_text(text: Text, mode: Mode, standard: Standard) -> tuple[Problem, ...]:
@@ -215,12 +227,17 @@ def _reads(rule: StandardRule, other: StandardRule) -> bool:
     return isinstance(other, StandardRecording) and other.record in _METRIC.findall(rule.expr.text)
 
 
-def _uses(source: StandardRule, parameters: frozenset[str]) -> bool:
-    texts = [(source.expr, Mode.EXPRESSION)]
-    if isinstance(source, StandardAlert):
-        texts += [(source.for_, Mode.EXPRESSION), (source.keep_firing_for, Mode.EXPRESSION)]
-        texts += [(source.summary, Mode.TEXT), (source.description, Mode.TEXT)]
+def _uses(rule: StandardRule, parameters: frozenset[str]) -> bool:
     try:
+        texts = _texts(rule)
         return any(not parameters.isdisjoint(templating.template(t.text, m).parameters) for t, m in texts)
     except TemplateError:
         return False  # it is reported when it is rendered
+
+
+def _texts(rule: StandardRule) -> list[tuple[Text, Mode]]:
+    """The templates of a rule."""
+    if isinstance(rule, StandardRecording):
+        return [(rule.expr, Mode.EXPRESSION)]
+    fields = ((t, Mode.EXPRESSION) for t in (rule.expr, rule.for_, rule.keep_firing_for))
+    return [*fields, (rule.summary, Mode.TEXT), (rule.description, Mode.TEXT)]

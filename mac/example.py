@@ -1,0 +1,49 @@
+"""One made-up resource for each standard, so that standards are rendered and checked without an inventory."""
+
+from __future__ import annotations
+
+from mac import conventions
+from mac.bind import Bindings
+from mac.model import Account, Binding, Catalog, Cell, Member, Partition, Resource, Standard
+
+SERVICE = "example"
+ENVIRONMENT = "production"
+
+_ACCOUNT = Account("123456789012", "example")
+_REGION = "us-east-1"
+
+
+def bindings(catalog: Catalog) -> Bindings:
+    """Every standard bound once, with its default parameters, in one cell."""
+    cell = Cell(conventions.cell_name(_ACCOUNT.name, _REGION), _ACCOUNT.id, _REGION)
+    bound = tuple(_binding(catalog, cell, standard) for _, standard in sorted(catalog.standards.items()))
+    return Bindings(bound, (), (cell,) if bound else (), (), len(bound))
+
+
+def _binding(catalog: Catalog, cell: Cell, standard: Standard) -> Binding:
+    labels = {conventions.ENVIRONMENT: ENVIRONMENT, conventions.SERVICE: SERVICE}
+    return Binding(
+        cell=cell,
+        environment=ENVIRONMENT,
+        service=SERVICE,
+        standard=standard,
+        team=catalog.project.default_team,
+        tier=catalog.project.default_tier,
+        members=(Member(_resource(standard), labels),),
+        partitions=(Partition("", {n: p.default for n, p in standard.parameters.items()}, 1),),
+    )
+
+
+def _resource(standard: Standard) -> Resource:
+    # The shape of a load balancer's ARN: its CloudWatch dimension is cut out of it.
+    arn = f"arn:aws:service:{_REGION}:{_ACCOUNT.id}:loadbalancer/app/{SERVICE}/0123456789abcdef"
+    return Resource(
+        arn=arn,
+        kind=standard.applies_to.kind,
+        account=_ACCOUNT.id,
+        region=_REGION,
+        id=SERVICE,
+        name=SERVICE,
+        addresses=("127.0.0.1",),
+        attributes={"type": "application"},
+    )
