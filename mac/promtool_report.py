@@ -42,7 +42,7 @@ class Failure:
 def parse(text: str) -> tuple[Failure, ...]:
     """All expectations that did not hold; empty when the text has none (rules that cannot be read)."""
     starts = list(_BEGIN.finditer(text))
-    ends = [*(match.start() for match in starts[1:]), len(text)]
+    ends = [*(match.start() for match in starts), len(text)][1:]
     return tuple(_failure(match, text[match.end() : end]) for match, end in zip(starts, ends, strict=True))
 
 
