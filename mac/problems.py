@@ -151,6 +151,7 @@ CODES: dict[str, str] = {
     "generated-name": "two generated things have one name",
     "route-unreachable": "an alert reaches no receiver",
     "inhibits-itself": "an inhibition rule would mute its own source",
+    "text-template": "a Go template in a generated text is not whole",
     "engine-rejects": "promtool or amtool refuses a generated file",
     "foreign-file": "a file that mac did not write is in the way",
     "edited-file": "a generated file was changed by hand",

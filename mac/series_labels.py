@@ -50,11 +50,15 @@ class Labels:
             return Labels(self.names | other.names, True)
         if self.inverted:
             return other.but(self.names)
-        return (
-            self.only(self.names)
-            if other is self
-            else Labels(frozenset(label for label in self.names if label in other))
-        )
+        return other.only(self.names)
+
+    def either(self, other: Labels) -> Labels:
+        """The labels that are in one of the sets, or in both."""
+        if self.inverted and other.inverted:
+            return Labels(self.names & other.names, True)
+        if self.inverted:
+            return self.plus(other.names)
+        return other.plus(self.names)
 
 
 EVERY = Labels(inverted=True)

@@ -1,0 +1,134 @@
+"""The generated files as the checks see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from mac import conventions, promql, series_labels
+from mac.model import Json
+from mac.problems import Location, Problem, Severity
+from mac.promql import Failure
+from mac.series_labels import Labels
+
+Places = Mapping[tuple[str, str], Location]
+"""(standard, rule) → where the rule's expression stands in the standard."""
+
+EXTERNAL = (conventions.ACCOUNT, conventions.CELL, conventions.REGION)
+"""The labels that a Prometheus adds to every alert that it sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A generated rule and where it comes from. `labels` are its own, as they reach Alertmanager."""
+
+    path: str
+    cell: str
+    group: str
+    standard: str
+    name: str
+    alerting: bool
+    expr: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Documents by path, their provenance, and where the rules of standards stand."""
+
+    documents: Mapping[str, Json]
+    provenance: Mapping[str, Any]
+    places: Places = field(default_factory=dict)
+
+    def entries(self, kind: str) -> Iterator[tuple[str, Json, Mapping[str, Any]]]:
+        """(path, document, provenance entry) of every file of a kind, sorted by path."""
+        for path, entry in sorted(self.provenance.get("files", {}).items()):
+            if entry.get("kind") == kind and path in self.documents:
+                yield path, self.documents[path], entry
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule of every file."""
+        return tuple(
+            rule for path, document, entry in self.entries("rules") for rule in _rules(path, document, entry)
+        )
+
+    @cached_property
+    def cells(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Cell → its rules."""
+        found: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            found.setdefault(rule.cell, []).append(rule)
+        return {cell: tuple(rules) for cell, rules in found.items()}
+
+    @cached_property
+    def recorded(self) -> Mapping[str, Mapping[str, Labels]]:
+        """Cell → recorded series → the labels that they may have."""
+        return {cell: _recorded(rules) for cell, rules in self.cells.items()}
+
+    def place(self, rule: Rule, line: int = 0) -> Location:
+        """Where an engineer mends a rule: in its standard when that is known, else in the generated file.
+
+        `line` counts from 1 within the expression.
+        """
+        place = self.places.get((rule.standard, rule.name))
+        if place is None:
+            return Location(rule.path)
+        return Location(place.path, place.line + line - 1, 1) if place.line and line > 1 else place
+
+    def problem(
+        self,
+        rule: Rule,
+        code: str,
+        message: str,
+        hint: str = "",
+        *,
+        line: int = 0,
+        severity: Severity = Severity.ERROR,
+    ) -> Problem:
+        """A problem of a rule. Rules of one standard that have the same problem share one."""
+        place = self.place(rule, line)
+        where = f"{rule.name}: " if place.path != rule.path else f'rule {rule.name} of group "{rule.group}": '
+        return Problem(place, code, where + message, hint, severity)
+
+
+def _rules(path: str, document: Json, entry: Mapping[str, Any]) -> Iterator[Rule]:
+    standards = {str(r["group"]): str(r["standard"]) for r in entry.get("rules", ())}
+    cell = str(entry.get("cell", ""))
+    for group in document.get("groups", ()):
+        name = str(group.get("name", ""))
+        for rule in group.get("rules", ()):
+            yield Rule(
+                path=path,
+                cell=cell,
+                group=name,
+                standard=standards.get(name, ""),
+                name=str(rule.get("alert") or rule.get("record") or ""),
+                alerting="alert" in rule,
+                expr=str(rule.get("expr", "")),
+                labels=rule.get("labels", {}),
+                annotations=rule.get("annotations", {}),
+            )
+
+
+def _recorded(rules: tuple[Rule, ...]) -> Mapping[str, Labels]:
+    """Two rounds: in the first a recorded series may have any label. What is recorded from recorded series is
+    then known nearly as well as it can be, and never held to have less than it has.
+    """
+    known: dict[str, Labels] = {}
+    recording = [(rule, promql.parse(rule.expr)) for rule in rules if not rule.alerting]
+    for _ in range(2):
+        found: dict[str, Labels] = {}
+        for rule, parsed in recording:
+            labels = (
+                series_labels.EVERY
+                if isinstance(parsed, Failure)
+                else series_labels.of(parsed, known).labels.plus(rule.labels)
+            )
+            before = found.get(rule.name)
+            found[rule.name] = labels if before is None else before.either(labels)
+        known = found
+    return known

@@ -1,0 +1,201 @@
+"""Everything that is generated is checked before it is written.
+
+    shape        our own JSON Schemas, of exactly what is generated
+    expressions  PromQL, series that exist, labels that the series have
+    names        unique where one would overwrite the other
+    routing      labels survive, lead to a receiver that tells somebody; inhibition does not mute its source
+    texts        Go templates in annotations, labels and receivers are whole
+    engines      promtool and amtool, when they are there
+
+`check` is pure. `check_with_engines` writes the files to a temporary folder and runs the engines there.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mac import conventions, emit, engines, schema
+from mac.checks import expressions, gotext, names, routing
+from mac.checks.tree import Places, Tree
+from mac.model import Catalog, Json
+from mac.problems import Location, Problem, ordered
+
+SCHEMAS = {
+    "rules": "generated/rules",
+    "prometheus": "generated/prometheus",
+    "targets": "generated/targets",
+    "alertmanager": "generated/alertmanager",
+    "exporter": "generated/cloudwatch",
+    "dashboard": "generated/dashboard",
+}
+"""The kind of a file in the provenance → the schema of its content."""
+
+
+def places(catalog: Catalog) -> Places:
+    """Where the expressions of the standards' rules stand, so that problems are shown there."""
+    found: dict[tuple[str, str], Location] = {}
+    for standard in catalog.standards.values():
+        found |= {(standard.name, rule.name): rule.expr.location for rule in standard.recording}
+        found |= {(standard.name, rule.name): rule.expr.location for rule in standard.alerts}
+    return found
+
+
+def check(
+    files: Mapping[str, bytes],
+    documents: Mapping[str, Json],
+    provenance: Mapping[str, Any],
+    where: Places | None = None,
+) -> tuple[Problem, ...]:
+    """All problems of a generated tree. `documents` are the files' values, by path.
+
+    A tree whose shape is wrong is not looked at further. `where`: see `places`.
+    """
+    tree = Tree(documents, provenance, where or {})
+    shape = [*_shapes(tree), *_listed(files, provenance)]
+    if shape:
+        return ordered(shape)
+    return ordered(
+        [
+            *expressions.check(tree),
+            *names.check(tree),
+            *routing.check(tree),
+            *_texts(tree),
+            *_references(tree),
+        ]
+    )
+
+
+def _shapes(tree: Tree) -> Iterator[Problem]:
+    for path, entry in sorted(tree.provenance.get("files", {}).items()):
+        name = SCHEMAS.get(str(entry.get("kind")))
+        if name is not None and path in tree.documents:
+            yield from _shape(path, tree.documents[path], name)
+    yield from _shape(conventions.PROVENANCE, tree.provenance, "generated/provenance")
+
+
+def _shape(path: str, document: Json, name: str) -> Iterator[Problem]:
+    for error in schema.check(document, name):
+        pointer = "/".join(str(step) for step in error.pointer)
+        message = f"at {pointer}: {error.message}" if pointer else error.message
+        yield Problem(Location(path), "generated-schema", message, error.hint)
+
+
+def _listed(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Iterator[Problem]:
+    """The provenance names every file, and every file that it names is there."""
+    listed = set(provenance.get("files", {})) | {conventions.PROVENANCE}
+    for path in sorted(files.keys() ^ listed):
+        message = "this file is not in the provenance" if path in files else "this file was not generated"
+        yield Problem(Location(path), "generated-schema", message)
+
+
+def _texts(tree: Tree) -> Iterator[Problem]:
+    for rule in tree.rules:
+        for name, text in (*rule.annotations.items(), *rule.labels.items()):
+            reason = gotext.fault(text)
+            if reason:
+                yield tree.problem(
+                    rule, "text-template", f"{name}: {reason}", "see the text between {{ and }}"
+                )
+    for path, document, _ in tree.entries("alertmanager"):
+        for receiver in document.get("receivers", ()):
+            for text in _strings(receiver):
+                reason = gotext.fault(text)
+                if reason:
+                    message = f'receiver "{receiver.get("name")}": {reason}, in: {text[:80]}'
+                    yield Problem(Location(path), "text-template", message)
+
+
+def _strings(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _references(tree: Tree) -> Iterator[Problem]:
+    """Files that a prometheus.yml reads are generated with it; target and rule files are read by one."""
+    read: set[str] = set()
+    patterns: set[str] = set()
+    for path, document, _ in tree.entries("prometheus"):
+        folder = path.rpartition("/")[0]
+        patterns.update(f"{folder}/{pattern}" for pattern in document.get("rule_files", ()))
+        for scrape in document.get("scrape_configs", ()):
+            for discovery in scrape.get("file_sd_configs", ()):
+                for name in discovery.get("files", ()):
+                    read.add(f"{folder}/{name}")
+                    if f"{folder}/{name}" not in tree.documents:
+                        message = (
+                            f'scrape job "{scrape.get("job_name")}" reads {name}, which is not generated'
+                        )
+                        yield Problem(Location(path), "generated-schema", message)
+    for path, _, _ in tree.entries("targets"):
+        if path not in read:
+            yield Problem(Location(path), "generated-schema", "no scrape job reads these targets")
+    for path, _, _ in tree.entries("rules"):
+        if path.rpartition("/")[0] + "/*.yml" not in patterns:
+            yield Problem(Location(path), "generated-schema", "no prometheus.yml loads these rules")
+
+
+# --- engines -----------------------------------------------------------------------------------------
+
+
+def check_with_engines(
+    files: Mapping[str, bytes], *, required: bool, where: Places | None = None
+) -> tuple[Problem, ...]:
+    """What promtool and amtool find wrong with a generated tree.
+
+    Without them nothing is checked, unless they are `required`: then a missing one raises EngineError.
+    """
+    find = engines.require if required else engines.find
+    promtool, amtool = find("promtool"), find("amtool")
+    if promtool is None and amtool is None:
+        return ()
+    provenance = emit.read_json(files[conventions.PROVENANCE]) if conventions.PROVENANCE in files else {}
+    tree = Tree({}, provenance, where or {})
+    problems: list[Problem] = []
+    with tempfile.TemporaryDirectory(prefix="mac-") as folder:
+        root = Path(folder).resolve()
+        _unpack(files, root)
+        for path in sorted(files):
+            tool = promtool if path.endswith("/prometheus.yml") else None
+            tool = amtool if path == conventions.ALERTMANAGER_CONFIG else tool
+            if tool is not None:
+                found = tool.check_config(root / path, root)
+                problems += [_found(tree, root, path, tool, finding) for finding in found]
+    return ordered(problems)
+
+
+def _unpack(files: Mapping[str, bytes], root: Path) -> None:
+    for path, content in files.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+_RULE = re.compile(r'group "(?P<group>(?:[^"\\]|\\.)*)", rule \d+, "(?P<name>[^"]*)": (?P<rest>.*)')
+
+
+def _found(tree: Tree, root: Path, path: str, tool: engines.Engine, finding: engines.Finding) -> Problem:
+    """An engine's complaint at the generated file, or at the standard that the rule comes from."""
+    given = finding.file.replace(f"{root}/", "") if finding.file else path
+    message = finding.message.replace(f"{root}/", "")
+    place = Location(given, finding.line, finding.column or (1 if finding.line else 0))
+    match = _RULE.search(message)
+    entry = tree.provenance.get("files", {}).get(given, {})
+    hint = ""
+    if match is not None:
+        group = match["group"].replace('\\"', '"').replace("\\\\", "\\")
+        standard = next((str(r["standard"]) for r in entry.get("rules", ()) if r["group"] == group), "")
+        source = tree.places.get((standard, match["name"]))
+        if source is not None:
+            return Problem(source, "engine-rejects", f"{match['name']}: {tool}: {match['rest']}")
+        hint = f"it comes from the standard {standard}" if standard else ""
+    return Problem(place, "engine-rejects", f"{tool}: {message}", hint)
