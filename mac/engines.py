@@ -118,6 +118,11 @@ def require(tool: str) -> Engine:
     return engine
 
 
+def at(tool: str, path: Path) -> Engine:
+    """The engine at that path. Raises EngineError when it is not that tool."""
+    return _identify(tool, str(path))
+
+
 @cache
 def _identify(tool: str, path: str) -> Engine:
     answer = process.run([path, "--version"], timeout=30)
