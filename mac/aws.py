@@ -7,8 +7,7 @@ accounts: it signs a request with the credentials of the account that the thread
 from __future__ import annotations
 
 import contextvars
-import json
-import re
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -31,6 +30,8 @@ from botocore.credentials import (
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as CoreSession
 
+from mac import answers
+from mac.answers import CallError
 from mac.kinds.kind import Answer, Gone, Item, Kind, Raw
 from mac.model import Account, ScopeState
 
@@ -38,31 +39,6 @@ SESSION_NAME = "mac"
 """The role session's name: what CloudTrail shows as the caller."""
 
 ROLE_CALL, IDENTITY_CALL, REGIONS_CALL = "AssumeRole", "GetCallerIdentity", "DescribeRegions"
-
-_DENIED = frozenset(
-    [
-        *("AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AuthorizationError"),
-        *("AuthorizationErrorException", "Forbidden", "NotAuthorized", "UnauthorizedOperation", "403"),
-    ]
-)
-# What AWS answers to good credentials in a region that the account has not enabled, among other reasons.
-_UNKNOWN_CREDENTIALS = frozenset(
-    ["AuthFailure", "InvalidClientTokenId", "InvalidToken", "OptInRequired", "UnrecognizedClientException"]
-)
-_THROTTLED = frozenset(
-    [
-        *("BandwidthLimitExceeded", "EC2ThrottledException", "PriorRequestNotComplete"),
-        *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"),
-        *("RequestThrottledException", "SlowDown", "ThrottledException", "Throttling"),
-        *("ThrottlingException", "TooManyRequestsException"),
-    ]
-)
-# Different in every answer, and of no use to a reader.
-_NOISE = re.compile(
-    r"\s*(Encoded authorization failure message:.*|\(?(Service:[^)]*; )?Request ?ID:[^)]*\)?|"
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +51,21 @@ class Limits:
     page_size: int = 0
 
 
-class CallError(Exception):
-    """AWS did not answer completely. `state`: what that makes of the scope; `code`: AWS's own.
-
-    `region_in_doubt`: the region may be disabled, which only a list of regions can tell.
-    """
-
-    def __init__(
-        self, reason: str, state: ScopeState = ScopeState.STALE, code: str = "", region_in_doubt: bool = False
-    ) -> None:
-        super().__init__(reason)
-        self.reason, self.state, self.code, self.region_in_doubt = reason, state, code, region_in_doubt
-
-
 def explain(error: Exception, operation: str) -> CallError:
     """What a failure of boto3 means. The reason reads the same each time the same thing happens."""
     if isinstance(error, CallError):
         return error
     if isinstance(error, failures.ClientError):
-        return _explain_answer(error)
+        told = error.response.get("Error", {})
+        return answers.meaning(error.operation_name, told.get("Code", ""), told.get("Message", ""))
     if isinstance(error, failures.ReadTimeoutError | failures.ConnectTimeoutError):
         return CallError(f"{operation}: timed out")
     if isinstance(error, failures.NoCredentialsError | failures.PartialCredentialsError):
         return CallError("no AWS credentials were found")
     if isinstance(error, ResponseParserError):
-        return CallError(f"{operation}: the answer cannot be read: {_words(error)}")
+        return CallError(f"{operation}: the answer cannot be read: {answers.words(error)}")
     doubt = isinstance(error, failures.EndpointConnectionError)
-    return CallError(f"{operation}: {_words(error)}", region_in_doubt=doubt)
-
-
-def _explain_answer(error: failures.ClientError) -> CallError:
-    code = error.response.get("Error", {}).get("Code", "")
-    message = _words(error.response.get("Error", {}).get("Message", ""))
-    reason = f"{error.operation_name}: {code}" + (f": {message}" if message else "")
-    if code in _DENIED:
-        return CallError(reason, ScopeState.DENIED, code)
-    if code in _THROTTLED:
-        return CallError(f"{error.operation_name}: throttled ({code})", code=code)
-    return CallError(reason, code=code, region_in_doubt=code in _UNKNOWN_CREDENTIALS)
-
-
-def _words(text: object) -> str:
-    return " ".join(_NOISE.sub("", str(text)).split())[:300]
+    return CallError(f"{operation}: {answers.words(error)}", region_in_doubt=doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +75,14 @@ class Access:
     account: str
     partition: str
     credentials: Credentials
+
+
+_PATH_STYLE = Config(s3={"addressing_style": "path"})
+
+
+def _elsewhere() -> bool:
+    """Whether S3 is not AWS's own: then a bucket's name in front of the host resolves to nothing."""
+    return any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
 
 
 _acting: ContextVar[Credentials] = ContextVar("mac_credentials")
@@ -173,12 +130,22 @@ class Aws:
         core = CoreSession()
         core.register_component("credential_provider", CredentialResolver([_ActingProvider()]))
         core.register("before-parse", _check_answer)
+        core.register("before-send", self._refuse_when_stopped)
         self._core = core
         self._session: boto3.Session | None = None
         self._ambient: Credentials | None = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._regions: dict[str, Mapping[str, str]] = {}
         self._lock = threading.RLock()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """From now on every call fails at once, so that threads end that nobody waits for any more."""
+        self._stopped.set()
+
+    def _refuse_when_stopped(self, **_: Any) -> None:
+        if self._stopped.is_set():
+            raise CallError("interrupted")
 
     @property
     def events(self) -> Any:
@@ -195,7 +162,7 @@ class Aws:
                 self._clients[key] = self._session.client(
                     service,
                     region_name=region,
-                    config=self._config,
+                    config=self._config.merge(_PATH_STYLE) if _elsewhere() else self._config,
                 )
             return self._clients[key]
 
@@ -342,34 +309,14 @@ class ScopeApi:
             raise found from error
 
 
-_ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:[\w-]+:)?([\w-]+)", re.DOTALL)
-_S3_ROOTS = {
-    "ListBuckets": "ListAllMyBucketsResult",
-    "GetBucketLocation": "LocationConstraint",
-    "GetBucketTagging": "Tagging",
-}
-
-
 def _check_answer(**event: Any) -> None:
-    """Raises ResponseParserError for a successful answer that botocore would take for an empty one.
-
-    botocore reads truncated JSON, and XML of anybody else (a proxy's page), as an answer without items.
-    """
-    operation_model, answer = event["operation_model"], event["response_dict"]
+    """Fails a successful answer that botocore would take for an empty one."""
+    model, answer = event["operation_model"], event["response_dict"]
     body = answer.get("body")
-    if answer["status_code"] >= 300 or not isinstance(body, bytes):
-        return
-    operation = operation_model.name
-    if "json" in operation_model.service_model.resolved_protocol:
-        try:
-            json.loads(body)
-        except ValueError as error:
-            raise ResponseParserError(f"{operation}: not JSON") from error
-        return
-    root = _ROOT.match(body)
-    wanted = _S3_ROOTS.get(operation, f"{operation}Response")
-    if root is None or root.group(1).decode() != wanted:
-        raise ResponseParserError(f"{operation}: no {wanted}")
+    if answer["status_code"] < 300 and isinstance(body, bytes):
+        fault = answers.fault(model.name, "json" in model.service_model.resolved_protocol, body)
+        if fault:
+            raise ResponseParserError(fault)
 
 
 def role_clients(role_arn: str, endpoint_url: str) -> Callable[[str, str], Any]:

@@ -11,7 +11,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_complete
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mac.aws import Access, Aws, CallError
+from mac.answers import CallError
+from mac.aws import Access, Aws
 from mac.kinds import all_kinds
 from mac.kinds.kind import Place
 from mac.links import link
@@ -80,6 +81,8 @@ def collect(
     from before. `aws` may be given to keep its clients from one reading to the next.
     """
     wanted = scopes(config)
+    if not wanted:
+        return Snapshot()
     aws = aws or Aws(threads=config.concurrency)
     accounts = {account.id: account for account in config.accounts}
     statuses: dict[Scope, ScopeStatus] = {}
@@ -105,8 +108,10 @@ def collect(
             statuses[scope] = _status(scope, reading.error, before.get(scope), now)
             if progress:
                 progress(done, len(wanted), statuses[scope])
+    except BaseException:
+        aws.stop()  # on ^C nobody waits for the scopes that are being read
+        raise
     finally:
-        # On ^C the calls under way end by their time-outs; those that wait are not begun.
         pool.shutdown(wait=False, cancel_futures=True)
         details.shutdown(wait=False, cancel_futures=True)
     complete = frozenset(s for s, status in statuses.items() if status.state is ScopeState.COMPLETE)
@@ -173,7 +178,9 @@ def _read(
     try:
         with aws.scope(access, kind, region, details) as api:
             resources = (kind.transform(place, raw) for raw in kind.fetch(api, place))
-            return _Reading(tuple(resource for resource in resources if resource is not None))
+            # While the fleet changes, one page may repeat a resource of another.
+            found = {resource.sort_key: resource for resource in resources if resource is not None}
+            return _Reading(tuple(found.values()))
     except CallError as error:
         return _Reading(error=aws.judge_region(access, region, error) if error.region_in_doubt else error)
     except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
+from mac import answers
 from mac.collect import collect, failed, scopes
 from mac.model import Account, InventoryConfig, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import AwsError, ProblemsError
@@ -480,3 +481,79 @@ def test_hostile_tags_reach_the_snapshot_unchanged(account: Account) -> None:
     found = read(fleet.config(account, kinds=EC2))
     assert found.resources[0].tags == {"service": hostile, "role": "é" * 256}
     assert digest(found).startswith("sha256:")
+
+
+def test_a_resource_that_two_pages_repeat_stands_once(account: Account) -> None:
+    (machine,) = fleet.launch(fleet.session(account))
+    watch = fleet.Watch()
+    aws = watch.aws()
+    pages: list[int] = []
+
+    def repeat(parsed: dict[str, Any], **_: Any) -> None:
+        pages.append(1)
+        if len(pages) == 1:
+            parsed["NextToken"] = "again"
+
+    def forget(params: dict[str, Any], **_: Any) -> None:
+        params["body"].pop("NextToken", None)  # moto would refuse a token that it did not give
+
+    aws.events.register("after-call.ec2.DescribeInstances", repeat)
+    aws.events.register("before-call.ec2.DescribeInstances", forget)
+    found = collect(fleet.config(account, kinds=EC2), Snapshot(), now=NOW, aws=aws)
+    assert len(pages) == 2
+    assert ids(found) == [machine]
+
+
+def test_an_interruption_ends_the_reading_of_the_other_scopes(account: Account) -> None:
+    watch = fleet.Watch()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    config = replace(fleet.config(account), concurrency=1)
+    with pytest.raises(KeyboardInterrupt):
+        collect(config, Snapshot(), now=NOW, aws=watch.aws(), progress=interrupt)
+    for thread in threading.enumerate():
+        if thread.name.startswith("mac-"):
+            thread.join(timeout=30)
+    lists = {operation for _, operation, _ in watch.calls if operation.startswith(("Describe", "List"))}
+    assert 1 <= len(lists) <= 2  # the first scope's, and at most the one that was under way
+
+
+def test_an_endpoint_with_a_name_is_asked_for_buckets_by_path(
+    account: Account, moto: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.bucket(fleet.session(account), f"named-{account.id}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto.replace("127.0.0.1", "localhost"))
+    found = read(fleet.config(account, kinds=("s3-bucket",)))
+    assert only(found).state is ScopeState.COMPLETE
+    assert ids(found) == [f"named-{account.id}"]
+
+
+def test_a_profile_that_does_not_exist_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(AwsError, match="nobody"):
+        read(fleet.config(account, kinds=SQS))
+
+
+def test_arns_lie_in_the_partition_of_their_region(account: Account) -> None:
+    fleet.launch(fleet.session(account, "cn-north-1"))
+    (found,) = read(fleet.config(account, regions=("cn-north-1",), kinds=EC2)).resources
+    assert found.arn.startswith(f"arn:aws-cn:ec2:cn-north-1:{account.id}:instance/")
+
+
+def test_nothing_declared_is_nothing_read() -> None:
+    assert collect(fleet.config(), Snapshot(), now=NOW) == Snapshot()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "You are not authorized. Encoded authorization failure message: aGVsbG8",
+        "You are not authorized. (Service: AmazonEC2; Status Code: 403; Request ID: 5d6f4b0e-1111)",
+        "You are not authorized.\n  RequestId: 5d6f4b0e-0000-4000-8000-000000000000",
+    ],
+)
+def test_a_reason_reads_the_same_each_time(message: str) -> None:
+    error = answers.meaning("DescribeInstances", "UnauthorizedOperation", message)
+    assert error.reason == "DescribeInstances: UnauthorizedOperation: You are not authorized."

@@ -39,7 +39,7 @@ class Place:
 class Api(Protocol):
     """The calls of one scope, bound to its account, region and service.
 
-    Every method raises a `mac.aws.CallError` when AWS does not answer completely; an operation that the
+    Every method raises a `mac.answers.CallError` when AWS does not answer completely; an operation that the
     kind did not declare is a bug. Error codes in `gone` raise Gone instead.
     """
 

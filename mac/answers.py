@@ -1,0 +1,88 @@
+"""What AWS's answers mean: refused, throttled, cut short, or of a region that is not enabled."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from mac.model import ScopeState
+
+_DENIED = frozenset(
+    [
+        *("AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AuthorizationError"),
+        *("AuthorizationErrorException", "Forbidden", "NotAuthorized", "UnauthorizedOperation", "403"),
+    ]
+)
+# What AWS answers to good credentials in a region that the account has not enabled, among other reasons.
+_UNKNOWN_CREDENTIALS = frozenset(
+    ["AuthFailure", "InvalidClientTokenId", "InvalidToken", "OptInRequired", "UnrecognizedClientException"]
+)
+_THROTTLED = frozenset(
+    [
+        *("BandwidthLimitExceeded", "EC2ThrottledException", "PriorRequestNotComplete"),
+        *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"),
+        *("RequestThrottledException", "SlowDown", "ThrottledException", "Throttling"),
+        *("ThrottlingException", "TooManyRequestsException"),
+    ]
+)
+# Different in every answer, and of no use to a reader.
+_NOISE = re.compile(
+    r"\s*(Encoded authorization failure message:.*|\(?(Service:[^)]*; )?Request ?ID:[^)]*\)?|"
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class CallError(Exception):
+    """AWS did not answer completely. `state`: what that makes of the scope; `code`: AWS's own.
+
+    `region_in_doubt`: the region may be disabled, which only a list of regions can tell.
+    """
+
+    def __init__(
+        self, reason: str, state: ScopeState = ScopeState.STALE, code: str = "", region_in_doubt: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.reason, self.state, self.code, self.region_in_doubt = reason, state, code, region_in_doubt
+
+
+def meaning(operation: str, code: str, message: str) -> CallError:
+    """What an error answer means. The reason reads the same each time the same thing happens."""
+    told = words(message)
+    reason = f"{operation}: {code}" + (f": {told}" if told else "")
+    if code in _DENIED:
+        return CallError(reason, ScopeState.DENIED, code)
+    if code in _THROTTLED:
+        return CallError(f"{operation}: throttled ({code})", code=code)
+    return CallError(reason, code=code, region_in_doubt=code in _UNKNOWN_CREDENTIALS)
+
+
+def words(text: object) -> str:
+    """A message on one line, without what differs from answer to answer."""
+    return " ".join(_NOISE.sub("", str(text)).split())[:300]
+
+
+_ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:[\w-]+:)?([\w-]+)", re.DOTALL)
+_S3_ROOTS = {
+    "ListBuckets": "ListAllMyBucketsResult",
+    "GetBucketLocation": "LocationConstraint",
+    "GetBucketTagging": "Tagging",
+}
+
+
+def fault(operation: str, is_json: bool, body: bytes) -> str:
+    """Why the body of a successful answer cannot be what AWS meant; empty when it can.
+
+    Truncated JSON, and XML of anybody else (a proxy's page), would pass for an answer without items.
+    """
+    if is_json:
+        try:
+            json.loads(body)
+        except ValueError:
+            return f"{operation}: not JSON"
+        return ""
+    root = _ROOT.match(body)
+    wanted = _S3_ROOTS.get(operation, f"{operation}Response")
+    if root is None or root.group(1).decode() != wanted:
+        return f"{operation}: no {wanted}"
+    return ""
