@@ -131,7 +131,7 @@ def _references(tree: Tree) -> Iterator[Problem]:
             for discovery in scrape.get("file_sd_configs", ()):
                 for name in discovery.get("files", ()):
                     read.add(f"{folder}/{name}")
-                    if f"{folder}/{name}" not in tree.documents:
+                    if name.startswith("targets/") and f"{folder}/{name}" not in tree.documents:
                         message = (
                             f'scrape job "{scrape.get("job_name")}" reads {name}, which is not generated'
                         )
