@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -525,9 +525,12 @@ def test_an_endpoint_with_a_name_is_asked_for_buckets_by_path(
 ) -> None:
     fleet.bucket(fleet.session(account), f"named-{account.id}")
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto.replace("127.0.0.1", "localhost"))
-    found = read(fleet.config(account, kinds=("s3-bucket",)))
-    assert only(found).state is ScopeState.COMPLETE
+    asked: list[str] = []
+    aws = fleet.Watch().aws()
+    aws.events.register("before-send.s3.GetBucketTagging", lambda request, **_: asked.append(request.url))
+    found = collect(fleet.config(account, kinds=("s3-bucket",)), Snapshot(), now=NOW, aws=aws)
     assert ids(found) == [f"named-{account.id}"]
+    assert [urlsplit(url).hostname for url in asked] == ["localhost"]
 
 
 def test_a_profile_that_does_not_exist_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
