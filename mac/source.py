@@ -276,6 +276,8 @@ class _Builder:
             hint = "keep one of the two"
             self.problems.append(Problem(place, "yaml-duplicate-key", message, hint))
         else:
+            if not current.node.place.length:  # a block is shown by its first key
+                current.node.place = current.node.inner = place
             current.node.keys[name] = place
             current.node.weight += len(name)
 

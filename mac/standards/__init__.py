@@ -132,11 +132,13 @@ class _Reading:
         content, problems = files.read(path, self.root)
         self.problems += problems
         if content is None:
+            self.written.note_unreadable(shown, ())
             return None
         self.sources[shown] = files.lines(content)
         document, problems = source.parse(content, shown)
         self.problems += problems
         if document is None:
+            self.written.note_unreadable(shown, self.sources[shown])
             return None
         faults = envelope.check(document, kinds)
         self.problems += faults

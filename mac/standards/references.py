@@ -108,7 +108,7 @@ def _exemption(
         alerts = [a.alert for a in written.standards[name][0].alerts]
         if alert not in alerts:
             place = document.location((*at, "alert"))
-            yield _unknown(place, "unknown-alert", f"alert of {name}", alert, alerts)
+            yield _lacks(place, "unknown-alert", name, alert, alerts)
     if not values.is_date(exemption["expires"]):
         message = f"{exemption['expires']} is not a day of the calendar"
         yield Problem(document.location((*at, "expires")), "wrong-value", message)
@@ -159,7 +159,7 @@ def _test(test: StandardTest, document: Document, written: Written) -> Iterator[
         for m, expectation in enumerate(case.alerts):
             if expectation.alert not in alerts:
                 place = document.location((*at, "alerts", m, "alert"))
-                yield _unknown(place, "unknown-alert", f"alert of {test.standard}", expectation.alert, alerts)
+                yield _lacks(place, "unknown-alert", test.standard, expectation.alert, alerts)
 
 
 # --- parameters --------------------------------------------------------------------------------------
@@ -183,7 +183,9 @@ def _values(document: Document, at: Pointer, name: str, written: Written) -> Ite
     for key, value in (_value(document, at) or {}).items():
         if key not in known:
             place = document.location((*at, key), key=True)
-            yield _unknown(place, "unknown-parameter", f"parameter of {name}", key, known)
+            yield _lacks(place, "unknown-parameter", name, key, known)
+        elif standard.parameter_faults(known[key]):
+            continue  # the declaration is wrong, and told
         elif fault := parameters.fault(known[key], value):
             where = f"it is declared in {known[key].location}"
             yield Problem(document.location((*at, key)), "parameter-value", f"{key} {fault}", where)
@@ -199,7 +201,10 @@ def _value(document: Document, pointer: Pointer) -> Any:
 
 
 def _unknown(place: Location, code: str, what: str, word: str, known: Iterable[str]) -> Problem:
-    hint = did_you_mean(word, known)
-    return Problem(
-        place, code, f'there is no {what} "{word}"', hint or f"no {what.partition(' of ')[0]} exists yet"
-    )
+    return Problem(place, code, f'there is no {what} "{word}"', did_you_mean(word, known))
+
+
+def _lacks(place: Location, code: str, owner: str, word: str, known: Iterable[str]) -> Problem:
+    what = code.removeprefix("unknown-")
+    hint = did_you_mean(word, known) or f"it has no {what}s"
+    return Problem(place, code, f'{owner} has no {what} "{word}"', hint)

@@ -59,6 +59,13 @@ def _applies_to(standard: Standard, document: Document) -> Iterator[Problem]:
 
 def _parameter(parameter: Parameter, document: Document) -> Iterator[Problem]:
     at: Pointer = ("spec", "parameters", parameter.name)
+    for field, fault in parameter_faults(parameter).items():
+        place = document.location((*at, field))
+        yield Problem(place, "parameter-value", f"the {field} of {parameter.name} {fault}")
+
+
+def parameter_faults(parameter: Parameter) -> dict[str, str]:
+    """What is wrong with a declaration: "min", "max" or "default" → the end of a sentence."""
     unbounded = replace(parameter, minimum=None, maximum=None)
     given = {"min": parameter.minimum, "max": parameter.maximum, "default": parameter.default}
     faults = {
@@ -75,9 +82,7 @@ def _parameter(parameter: Parameter, document: Document) -> Iterator[Problem]:
         faults = {"min": fault} if fault else {}
     if not faults and (fault := parameters.fault(parameter, parameter.default)):
         faults = {"default": fault}
-    for field, fault in faults.items():
-        place = document.location((*at, field))
-        yield Problem(place, "parameter-value", f"the {field} of {parameter.name} {fault}")
+    return faults
 
 
 def _texts(standard: Standard) -> Iterator[Text]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mac.model import InventoryConfig, Project, Service, Standard, Team
 from mac.source import Document
 from mac.testcases import StandardTest
+
+_KIND = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
+_METADATA_NAME = re.compile(r"^metadata:.*?\bname:\s*[\"']?([\w.-]+)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -29,6 +33,15 @@ class Written:
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if isinstance(kind, str) and isinstance(name, str):
             self.broken.setdefault(kind, set()).add(name)
+
+    def note_unreadable(self, path: str, lines: Sequence[str]) -> None:
+        """The same for a text that is not YAML: its name is guessed, and so is the file's."""
+        text = "\n".join(lines)
+        kind, name = _KIND.search(text), _METADATA_NAME.search(text)
+        stem = path.rpartition("/")[2].partition(".")[0]
+        for guess in {stem, *([name[1]] if name else [])}:
+            for likely in [kind[1]] if kind else ["Standard", "Service", "Team"]:
+                self.broken.setdefault(likely, set()).add(guess)
 
     def standard_names(self) -> set[str]:
         return _names(self.standards, self.broken.get("Standard"))

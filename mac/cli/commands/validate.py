@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: mac validate standards/data --format github")
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @options.root
 @options.output_format("text", "json", "github")
 def command(paths: tuple[Path, ...], root: Path, output_format: str) -> int:
@@ -31,14 +31,16 @@ def command(paths: tuple[Path, ...], root: Path, output_format: str) -> int:
 
     loaded = standards.load(root)
     chosen = [_below(path, root) for path in paths]
-    problems = _of(loaded.problems, chosen)
+    problems = _of([*loaded.problems, *_missing(chosen, root, loaded.problems)], chosen)
     for path in chosen:
-        if path and not _of_paths(loaded.sources, path) and not problems:
+        known = [*loaded.sources, *(p.location.path for p in problems)]
+        if not any(_lies(shown, path) for shown in known):
             options.progress(f"{path} holds no document that mac reads")
     if output_format == "json":
         options.data(report.as_json(problems))
     elif output_format == "github":
-        options.data(report.github(problems, prefix=_prefix(root)))
+        if problems:
+            options.data(report.github(problems, prefix=_prefix(root)))
     elif problems:
         options.data(report.text(problems, loaded.sources, color=options.wants_color(sys.stdout)))
     else:
@@ -62,8 +64,16 @@ def _of(problems: Iterable[Problem], chosen: list[str]) -> tuple[Problem, ...]:
     return tuple(p for p in problems if not chosen or any(_lies(p.location.path, c) for c in chosen))
 
 
-def _of_paths(paths: Iterable[str], folder: str) -> bool:
-    return any(_lies(path, folder) for path in paths)
+def _missing(chosen: Iterable[str], root: Path, told: Iterable[Problem]) -> list[Problem]:
+    """PATHs that are not there."""
+    from mac.problems import Location, Problem
+
+    known = {problem.location.path for problem in told}
+    return [
+        Problem(Location(path), "file-missing", "the file does not exist")
+        for path in chosen
+        if path not in known and not os.path.lexists(root / path)
+    ]
 
 
 def _lies(path: str, folder: str) -> bool:
