@@ -7,7 +7,6 @@ accounts: it signs a request with the credentials of the account that the thread
 from __future__ import annotations
 
 import contextvars
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -75,14 +74,6 @@ class Access:
     account: str
     partition: str
     credentials: Credentials
-
-
-_PATH_STYLE = Config(s3={"addressing_style": "path"})
-
-
-def _elsewhere() -> bool:
-    """Whether S3 is not AWS's own: then a bucket's name in front of the host resolves to nothing."""
-    return any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
 
 
 _acting: ContextVar[Credentials] = ContextVar("mac_credentials")
@@ -162,7 +153,7 @@ class Aws:
                 self._clients[key] = self._session.client(
                     service,
                     region_name=region,
-                    config=self._config.merge(_PATH_STYLE) if _elsewhere() else self._config,
+                    config=self._config,
                 )
             return self._clients[key]
 
