@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import select
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 
 from mac.cli.session import Session
-
-if TYPE_CHECKING:
-    from mac.problems import Problem
 
 DONE = 0
 PROBLEMS = 1
@@ -35,6 +32,9 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     session = Session()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What AWS or a file system holds may be no text; it is shown as it can be.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             code = _run(command, arguments, session)
@@ -78,7 +78,9 @@ def _explain(error: Exception, session: Session) -> int:
     from mac.problems import MacError, ProblemsError
 
     if isinstance(error, ProblemsError):
-        _show_problems(error.problems)
+        from mac.cli.problems import show
+
+        show(error.problems, session.repository)
         return error.exit_code
     if isinstance(error, MacError):
         _say(error.message, error.hint)
@@ -92,11 +94,6 @@ def _explain(error: Exception, session: Session) -> int:
     if session.verbose:
         _traceback(error)
     return code
-
-
-def _show_problems(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        _say(f"{problem.location}: {problem.message} [{problem.code}]", problem.hint)
 
 
 def _report_bug(error: Exception, session: Session) -> None:

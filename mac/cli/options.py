@@ -81,7 +81,12 @@ def data(text: str) -> None:
 
 
 def _find_root(ctx: click.Context, _option: click.Parameter, given: str | None) -> Path:
-    named = given or ctx.ensure_object(Session).root
+    session = ctx.ensure_object(Session)
+    session.repository = _repository(ctx, given or session.root)
+    return session.repository
+
+
+def _repository(ctx: click.Context, named: str | None) -> Path:
     if ctx.resilient_parsing:
         return Path(named or ".")
     if named is not None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class Session:
-    """One call of `mac`. `root` is as the user wrote it, or None."""
+    """One call of `mac`.
+
+    `root` is -C before the command's name, as the user wrote it; `repository` what was found to be the
+    monitoring repository, for commands that need one.
+    """
 
     def __init__(self) -> None:
         self.verbose = False
         self.root: str | None = None
+        self.repository: Path | None = None
