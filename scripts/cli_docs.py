@@ -38,7 +38,8 @@ Engines are found by `MAC_PROMTOOL`, `MAC_AMTOOL`, `MAC_PROMETHEUS` and `MAC_ALE
 
 
 def page() -> str:
-    root = click.Context(cli, info_name="mac", terminal_width=WIDTH, max_content_width=WIDTH, color=False)
+    settings = {**cli.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH, "color": False}
+    root = click.Context(cli, info_name="mac", **settings)
     parts = [HEAD, *(section(ctx) for ctx in walk(root))]
     return "\n".join(parts)
 
