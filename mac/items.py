@@ -53,11 +53,13 @@ class Item:
 def read(files: Mapping[str, bytes], provenance: Mapping[str, Any], paths: Iterable[str]) -> dict[Key, Item]:
     """The items of the files at `paths`, by key. A file that cannot be read is one item of kind "file"."""
     entries: Mapping[str, Entry] = provenance.get("files", {})
+    jobs = {(e["cell"], e["job"]): str(e["standard"]) for e in entries.values() if e.get("kind") == "targets"}
     found: dict[Key, Item] = {}
     for path in sorted(paths):
         if path in files and path != conventions.PROVENANCE:
             for item in _file(path, files[path], entries.get(path, {})):
-                _add(found, item)
+                standard = jobs.get((item.key.cell, item.name)) if item.key.kind == "scrape" else None
+                _add(found, replace(item, standards=(standard,)) if standard else item)
     return found
 
 

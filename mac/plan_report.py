@@ -1,4 +1,4 @@
-"""A Plan for people and for programs: text, JSON (a contract), Markdown for a pull request, GitHub annotations.
+"""A Plan for people and programs: text, JSON (a contract), Markdown for a pull request, GitHub notices.
 
 Names and values come from tags and documents, so nothing of them may steer a terminal or become markup.
 """

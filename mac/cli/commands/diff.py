@@ -47,7 +47,7 @@ def command(
     Files are compared by what they mean: targets, rules, routes, receivers. Changes stand under what caused
     them: the inventory, standards, services, teams, templates or settings. Nothing is written.
     """
-    from mac import emit, pipeline, plan_report
+    from mac import emit, pipeline, plan_report, report
 
     request = pipeline.Request(
         root=root,
@@ -58,6 +58,8 @@ def command(
     )
     with progress.stage_progress() as report_progress:
         built = pipeline.build(request, pipeline.Clock(), report_progress)
+    if built.problems:
+        progress.diagnostics(report.text(built.problems, {}))
     if output_format == "json":
         options.data(emit.json_pretty(plan_report.as_dict(built.plan)).decode())
     elif output_format == "markdown":
