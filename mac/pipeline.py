@@ -277,6 +277,14 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
     )
 
 
+def plan(request: Request, progress: Progress = silent) -> Built:
+    """What `generate` would do; nothing is written. Raises ProblemsError when the input has errors."""
+    if not request.base and write.has_journal(request.root):
+        with lock.locked(request.root, LOCK_WAIT):
+            write.recover(request.root)
+    return build(request, Clock(), progress)
+
+
 def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
     """Everything up to the plan; writes nothing. Raises ProblemsError when there are errors.
 
