@@ -264,7 +264,9 @@ def _rank(error: Any) -> tuple[int, list[str]]:
 def _distance(errors: Iterable[Any], depth: int) -> tuple[bool, int, int]:
     """How far a value is from a branch: another type is furthest; errors further inside are nearer."""
     branch = list(errors)
-    other_type = any(e.kind.name in ("type", "const") and len(e.instance_path) == depth for e in branch)
+    other_type = any(
+        e.kind.name == "const" or (e.kind.name == "type" and len(e.instance_path) == depth) for e in branch
+    )
     deepest = max((len(e.instance_path) for e in branch), default=0)
     return (other_type, len(branch), -deepest)
 

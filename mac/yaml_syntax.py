@@ -148,6 +148,8 @@ def _bad_start(
     if "escape character" in problem or "escape code" in problem:
         hint = "write \\\\ for a backslash, or use single quotes"
         return Fault(line, max(column, 0), 2, "this is no escape that YAML knows", hint)
+    if "unexpected ':'" in problem:
+        return Fault(line, column, 1, 'a space or a value is missing behind this ":"')
     if "block sequence entries are not allowed" in problem:
         return Fault(line, column, 1, 'a list item "- " cannot begin here', "begin the list on a new line")
     return None

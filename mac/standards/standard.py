@@ -154,7 +154,7 @@ def check_names(standards: Iterable[tuple[Standard, Document]]) -> Iterator[Prob
     ordered = sorted(standards, key=lambda item: item[1].path)
     alerts: dict[str, StandardAlert] = {}
     recorded: dict[str, tuple[str, Location]] = {}
-    jobs: dict[str, tuple[Scrape, Location]] = {}
+    jobs: dict[str, tuple[str, Location]] = {}
     for standard, document in ordered:
         for alert in standard.alerts:
             first = alerts.setdefault(alert.alert, alert)
@@ -173,7 +173,7 @@ def check_names(standards: Iterable[tuple[Standard, Document]]) -> Iterator[Prob
                 yield Problem(rule.location, "duplicate-name", message, "give it another name")
         if standard.scrape:
             place = document.location(("spec", "scrape", "job"))
-            scrape, other = jobs.setdefault(standard.scrape.job, (standard.scrape, place))
-            if scrape != standard.scrape:
-                message = f"the job {scrape.job} is scraped in another way at {other}"
-                yield Problem(place, "duplicate-name", message, "give it another name, or the same settings")
+            owner, other = jobs.setdefault(standard.scrape.job, (standard.name, place))
+            if owner != standard.name:
+                message = f"the standard {owner} scrapes a job of this name already, at {other}"
+                yield Problem(place, "duplicate-name", message, "give it another name")
