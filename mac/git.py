@@ -24,13 +24,9 @@ NETWORK_TIMEOUT = 120.0
 
 # Ways in which a remote says that its branch is not where the pusher believed.
 _MOVED = (
-    *("fetch first", "non-fast-forward", "stale info", "cannot lock ref", "incorrect old value"),
-    *(
-        "failed to update ref",
-        "failed to lock",
-        "reference already exists",
-        "remote ref updated since checkout",
-    ),
+    *("fetch first", "non-fast-forward", "stale info", "remote ref updated since checkout"),
+    *("cannot lock ref", "failed to lock", "failed to update ref", "incorrect old value"),
+    "reference already exists",
 )
 
 

@@ -186,7 +186,7 @@ def test_a_shallow_clone_is_read_and_says_what_it_lacks(work: Path, remote: Path
 
 
 def test_thousands_of_files_are_committed_and_read(work: Path) -> None:
-    names = [f"cells/c{n % 5}/rules/{n}.yml" for n in range(3000)]
+    names = [f"cells/c{n % 5}/rules/{n}.yml" for n in range(2000)]
     for name in names:
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(name)

@@ -190,7 +190,7 @@ class Trial:
                 self.failures.append(f"{where}: neither old nor new without recovery")
             if self.mode == "full" and code == 1 and before != self.old:
                 self.failures.append(f"{where}: failed, and changed the output")
-        elif (root / ".mac" / exchange.JOURNAL).exists():
+        elif step % 2 and (root / ".mac" / exchange.JOURNAL).exists():
             self.kill_recovery(root, where)
         if (code := child(lambda: recover(root))) != 0:
             self.failures.append(f"{where}: recovery ended with {code}")
