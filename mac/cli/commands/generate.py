@@ -45,7 +45,8 @@ def command(
     output_format: str,
 ) -> None:
     """Generate the configuration, and commit it."""
-    from mac import emit, pipeline, report, summary
+    from mac import emit, pipeline, summary
+    from mac.cli import problems
 
     request = pipeline.Request(
         root=root,
@@ -65,5 +66,5 @@ def command(
         options.data(emit.json_pretty(summary.as_dict(outcome)).decode())
         return
     if outcome.built.problems:
-        progress.diagnostics(report.text(outcome.built.problems, root))
+        problems.show(outcome.built.problems, root)
     options.data(summary.as_text(outcome))
