@@ -35,6 +35,7 @@ from mac import (
     diff,
     emit,
     example,
+    exchange,
     git,
     lock,
     message,
@@ -279,7 +280,7 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
 
 def plan(request: Request, progress: Progress = silent) -> Built:
     """What `generate` would do; nothing is written. Raises ProblemsError when the input has errors."""
-    if not request.base and write.has_journal(request.root):
+    if not request.base and exchange.has_journal(request.root):
         with lock.locked(request.root, LOCK_WAIT):
             write.recover(request.root)
     return build(request, Clock(), progress)
