@@ -34,7 +34,7 @@ from mac.exchange import (
 from mac.lock import locked, output_error
 from mac.problems import Location, OutputError, Problem, ProblemsError
 
-__all__ = ["Recovery", "Written", "foreign", "locked", "read_tree", "recover", "write"]
+__all__ = ["Recovery", "Written", "foreign", "has_journal", "locked", "read_tree", "recover", "write"]
 
 _FEW_FILES = 64
 """Up to so many files are synced one by one; beyond, one sync of the file system is faster."""
