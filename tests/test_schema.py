@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from mac import schema, source
+from mac import emit, engines, schema, source
 from mac.problems import CODES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,6 +122,32 @@ def test_a_schema_that_does_not_exist_is_a_key_error():
         schema.text("gone")
     with pytest.raises(KeyError):
         schema.check({}, "gone")
+
+
+def _filled(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
+    """A value with every key that a schema knows, made of its examples."""
+    if "$ref" in node:
+        node = definitions[node["$ref"].rpartition("/")[2]]
+    if "properties" in node:
+        return {key: _filled(inner, definitions) for key, inner in node["properties"].items()}
+    return node["examples"][0]
+
+
+def test_every_field_of_a_receiver_is_taken_by_all_supported_alertmanagers(generation: str, tmp_path: Path):
+    definitions = json.loads(schema.text("team"))["$defs"]
+    receiver: dict[str, Any] = {"name": "all"}
+    for kind, integration in definitions["integration"]["properties"].items():
+        fields = _filled(integration, definitions)
+        if kind == "pagerduty":
+            del fields["service_key_file"]  # one of the two keys
+        if "http_config" in fields:
+            del fields["http_config"]["basic_auth"]  # one of the two authentications
+        receiver[f"{kind}_configs"] = [fields]
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(emit.yaml({"route": {"receiver": "all"}, "receivers": [receiver]}) + "\n")
+    amtool = engines.find("amtool")
+    assert amtool is not None
+    assert amtool.check_config(path) == ()
 
 
 # --- what is told ------------------------------------------------------------------------------------

@@ -5,10 +5,13 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mac import report, standards
 from mac.model import Exemption, LabelSource, Parameter
@@ -309,3 +312,43 @@ def test_a_long_chain_of_dependencies_is_no_circle(repository: Path):
     assert codes(repository) == []
     edit(repository, "standards/services/chain-1499.yaml", "[]", "[chain-0]")
     assert codes(repository) == ["dependency-cycle"]
+
+
+# --- properties --------------------------------------------------------------------------------------
+
+_JUNK = (
+    "[]",
+    "{}",
+    "~",
+    "5",
+    "-1",
+    "x",
+    "true",
+    "[x]",
+    "{a: b}",
+    "''",
+    "0.5",
+    "[[x]]",
+    "|\n",
+    "&a x",
+    "'",
+    "{{",
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_stands_behind_a_key_is_loaded_or_told(data: st.DataObject):
+    documents = sorted(BASE.rglob("*.yaml"))
+    path = data.draw(st.sampled_from(documents))
+    lines = path.read_text().splitlines()
+    keyed = [n for n, line in enumerate(lines) if ":" in line]
+    for _ in range(data.draw(st.integers(1, 3))):
+        n = data.draw(st.sampled_from(keyed))
+        lines[n] = f"{lines[n].partition(':')[0]}: {data.draw(st.sampled_from(_JUNK))}"
+    with tempfile.TemporaryDirectory() as folder:
+        root = build("_base", Path(folder))
+        (root / path.relative_to(BASE)).write_text("\n".join(lines) + "\n")
+        loaded = standards.load(root)
+    assert loaded.catalog is not None or loaded.problems
+    assert report.text(loaded.problems, loaded.sources) or not loaded.problems
