@@ -228,6 +228,15 @@ def test_two_ways_of_which_one_is_wanted_are_named():
     assert 'only one of "routing_key_file" and "service_key_file"' in only(team, "team")[2]
 
 
+def test_two_authentications_exclude_each_other():
+    http = "{authorization: {credentials_file: /a}, basic_auth: {username: u, password_file: /b}}"
+    team = (
+        "apiVersion: mac/v1\nkind: Team\nmetadata: {name: t}\nspec:\n  receivers:\n"
+        f"    page: [{{webhook: {{url: 'https://x', http_config: {http}}}}}]\n"
+    )
+    assert "exclude each other" in only(team, "team")[2]
+
+
 def test_every_code_that_a_schema_error_may_have_is_declared():
     text = Path(schema.__file__).read_text(encoding="utf-8")
     used = {
