@@ -7,9 +7,10 @@ passes here loads everywhere. `mac.series_labels` asks which labels a result has
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import promql_parser as pq
@@ -51,6 +52,9 @@ _QUOTED_GROUPING = re.compile(
 _RANGE = re.compile(r"\[[^\]]*\]|\boffset\s+-?[\w.]+", re.IGNORECASE)
 _NO_UNIT = re.compile(r"(?:[\[:]|\boffset)\s*[-+]?[\d.]+(?![\w.])", re.IGNORECASE)
 _UNIT = re.compile(r"(?<![\w:.])\d[\d.]*(?:ms|[smhdwy])(?![\w:])", re.IGNORECASE)
+_PLAIN_VALUE = re.compile(r'="([A-Za-z0-9_-]+)"')
+_SLOT = "value-slot-"
+_SLOTS = re.compile(rf"{_SLOT}(\d+)_")
 _OPS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 
 
@@ -95,12 +99,15 @@ class Expression:
     """A parsed expression.
 
     `grouping`: every label named by `by`, `without`, `on`, `ignoring`, `group_left`, `group_right`.
-    `root`: the parser's tree, for `mac.series_labels` alone.
+    `shape`: the text with the plain values of its equality matchers left out. Expressions of one shape
+    have the same labels; a standard's rules have one shape for all services.
+    `root`: the parser's tree of the shape, for `mac.series_labels` alone.
     """
 
     text: str
     selectors: tuple[Selector, ...]
     grouping: tuple[str, ...]
+    shape: str = field(repr=False)
     root: Any = field(repr=False, compare=False)
 
     @property
@@ -111,7 +118,36 @@ class Expression:
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse(text: str) -> Expression | Failure:
-    """The expression that `text` is, or why it is none. The same text is parsed once."""
+    """The expression that `text` is, or why it is none. The same shape is parsed once."""
+    if len(text) > MAX_LENGTH or _SLOT in text or "__name__" in text:
+        return _parse(text)
+    values = _PLAIN_VALUE.findall(text)
+    if not values:
+        return _parse(text)
+    number = count()
+    shape = _PLAIN_VALUE.sub(lambda _: f'="{_SLOT}{next(number)}_"', text)
+    parsed = _parse(shape)
+    if isinstance(parsed, Failure):
+        return _parse(text)  # with places in this text
+    selectors = tuple(_filled(selector, values) for selector in parsed.selectors)
+    return Expression(text, selectors, parsed.grouping, shape, parsed.root)
+
+
+def _filled(selector: Selector, values: Sequence[str]) -> Selector:
+    """A selector of a shape with its values. They may stand inside of other strings, so all are looked at."""
+    return Selector(
+        selector.metric,
+        tuple(
+            Matcher(m.name, m.op, _SLOTS.sub(lambda slot: values[int(slot[1])], m.value))
+            if _SLOT in m.value
+            else m
+            for m in selector.matchers
+        ),
+    )
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _parse(text: str) -> Expression | Failure:
     failure = _too_large(text)
     if failure is not None:
         return failure
@@ -128,7 +164,7 @@ def parse(text: str) -> Expression | Failure:
     failure = _spelling(text) or _names(selectors, grouping)
     if failure is not None:
         return failure
-    return Expression(text, tuple(selectors), tuple(grouping), root)
+    return Expression(text, tuple(selectors), tuple(grouping), text, root)
 
 
 def _too_large(text: str) -> Failure | None:

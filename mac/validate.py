@@ -94,6 +94,8 @@ def _listed(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Iterat
 
 def _texts(tree: Tree) -> Iterator[Problem]:
     for rule in tree.rules:
+        if not rule.alerting:
+            continue  # the labels of a recorded series are taken as they are
         for name, text in (*rule.annotations.items(), *rule.labels.items()):
             reason = gotext.fault(text)
             if reason:

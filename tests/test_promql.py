@@ -201,6 +201,19 @@ def test_any_text_is_an_expression_or_a_failure(text: str) -> None:
     assert isinstance(parsed, Failure) or parsed.text == text
 
 
+def test_expressions_of_one_shape_keep_their_own_values() -> None:
+    texts = [f'x{{a="v{n}",b=~"v{n}.*",c=\'d="v{n}"\'}} / y{{a="w-{n}"}}' for n in range(3)]
+    parsed = [expression(text) for text in texts]
+    assert len({p.shape for p in parsed}) == 3  # b's regular expression is no plain value
+    for n, one in enumerate(parsed):
+        assert one.text == texts[n]
+        assert [m.value for m in one.selectors[0].matchers] == [f"v{n}", f"v{n}.*", f'd="v{n}"']
+        assert one.selectors[1].equal_to("a") == f"w-{n}"
+    assert expression('x{a="1"}').shape == expression('x{a="2"}').shape
+    assert expression('x{a=""}').shape != expression('x{a="2"}').shape
+    assert failure('{__name__="a-b"}').unsupported
+
+
 # --- caps ---------------------------------------------------------------------------------------------
 
 

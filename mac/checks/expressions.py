@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from mac import conventions, promql, series_labels
+from mac import conventions, promql
 from mac.checks.tree import Rule, Tree
 from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.promql import Expression, Failure
@@ -37,7 +37,7 @@ def check(tree: Tree) -> Iterator[Problem]:
                 yield from _recorded(tree, rule, parsed, recorded.keys(), anywhere)
             yield from _collected(tree, rule, parsed, jobs.get(cell), every_job)
             yield from _misspelt(tree, rule, parsed)
-            for complaint in series_labels.of(parsed, recorded).complaints:
+            for complaint in tree.result(rule, parsed).complaints:
                 yield tree.problem(rule, "promql-label", complaint, severity=Severity.WARNING)
     yield from _dashboards(tree)
 

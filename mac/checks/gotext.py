@@ -37,12 +37,15 @@ def fault(text: str) -> str:
 @lru_cache(maxsize=16_384)
 def labels_used(text: str) -> frozenset[str]:
     """The labels that a template of an alert reads: `$labels.zone` reads zone."""
-    return frozenset(_LABEL.findall(text)) if "{{" in text else frozenset()
+    if "{{" not in text:
+        return frozenset()
+    # Only actions read labels: the same words in a tag's value, between escaped braces, are text.
+    return frozenset(name for action, _ in _actions(text) for name in _LABEL.findall(action))
 
 
 def plain(text: str) -> str:
-    """The text that a label becomes whose braces were escaped for Go's template language."""
-    return text.replace('{{"{{"}}', "{{").replace('{{ "{{" }}', "{{")
+    """The text that a label becomes whose braces were escaped one by one, as `templating.go_text` does."""
+    return text.replace('{{"{"}}', "{")
 
 
 def _actions(text: str) -> Iterator[tuple[str, str]]:

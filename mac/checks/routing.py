@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mac import conventions, promql, series_labels
+from mac import conventions, promql
 from mac.checks import gotext, matchers
 from mac.checks.matchers import Matcher
 from mac.checks.tree import EXTERNAL, Rule, Tree
@@ -78,7 +78,7 @@ def _of_alert(tree: Tree, rule: Rule) -> Iterator[Problem]:
     parsed = promql.parse(rule.expr)
     if not isinstance(parsed, Expression):
         return
-    result = series_labels.of(parsed, tree.recorded[rule.cell])
+    result = tree.result(rule, parsed)
     for label in missing:
         if result.may_lose(label):
             yield tree.problem(

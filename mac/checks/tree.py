@@ -10,8 +10,8 @@ from typing import Any
 from mac import conventions, promql, series_labels
 from mac.model import Json
 from mac.problems import Location, Problem, Severity
-from mac.promql import Failure
-from mac.series_labels import Labels
+from mac.promql import Expression, Failure
+from mac.series_labels import Labels, Result
 
 Places = Mapping[tuple[str, str], Location]
 """(standard, rule) → where the rule's expression stands in the standard."""
@@ -69,6 +69,18 @@ class Tree:
         """Cell → recorded series → the labels that they may have."""
         return {cell: _recorded(rules) for cell, rules in self.cells.items()}
 
+    def result(self, rule: Rule, parsed: Expression) -> Result:
+        """The labels of the result of a rule's expression."""
+        key = (rule.cell, parsed.shape)
+        found = self._results.get(key)
+        if found is None:
+            found = self._results[key] = series_labels.of(parsed, self.recorded[rule.cell])
+        return found
+
+    @cached_property
+    def _results(self) -> dict[tuple[str, str], Result]:
+        return {}
+
     def place(self, rule: Rule, line: int = 0) -> Location:
         """Where an engineer mends a rule: in its standard when that is known, else in the generated file.
 
@@ -118,17 +130,21 @@ def _recorded(rules: tuple[Rule, ...]) -> Mapping[str, Labels]:
     """Two rounds: in the first a recorded series may have any label. What is recorded from recorded series is
     then known nearly as well as it can be, and never held to have less than it has.
     """
+    shapes: dict[tuple[str, str], tuple[Expression | Failure, frozenset[str]]] = {}
+    for rule in rules:
+        if not rule.alerting:
+            parsed = promql.parse(rule.expr)
+            shape = parsed.shape if isinstance(parsed, Expression) else rule.expr
+            own = shapes.get((rule.name, shape))
+            shapes[rule.name, shape] = (parsed, frozenset(rule.labels) | (own[1] if own else frozenset()))
     known: dict[str, Labels] = {}
-    recording = [(rule, promql.parse(rule.expr)) for rule in rules if not rule.alerting]
     for _ in range(2):
         found: dict[str, Labels] = {}
-        for rule, parsed in recording:
-            labels = (
-                series_labels.EVERY
-                if isinstance(parsed, Failure)
-                else series_labels.of(parsed, known).labels.plus(rule.labels)
-            )
-            before = found.get(rule.name)
-            found[rule.name] = labels if before is None else before.either(labels)
+        for (name, _shape), (parsed, labels) in shapes.items():
+            if isinstance(parsed, Expression):
+                result = series_labels.of(parsed, known).labels.plus(labels)
+            else:
+                result = series_labels.EVERY
+            found[name] = found[name].either(result) if name in found else result
         known = found
     return known
