@@ -21,7 +21,13 @@ def bindings(catalog: Catalog) -> Bindings:
 
 
 def _binding(catalog: Catalog, cell: Cell, standard: Standard) -> Binding:
-    labels = {conventions.ENVIRONMENT: ENVIRONMENT, conventions.SERVICE: SERVICE}
+    labels = {
+        conventions.ACCOUNT: _ACCOUNT.id,
+        conventions.ENVIRONMENT: ENVIRONMENT,
+        conventions.REGION: _REGION,
+        conventions.RESOURCE_ID: SERVICE,
+        conventions.SERVICE: SERVICE,
+    }
     return Binding(
         cell=cell,
         environment=ENVIRONMENT,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mac.diff import Change, Plan
+    from mac.git import Commit
 
 SNAPSHOT_TRAILER = "Mac-Snapshot"
 REVISION_TRAILER = "Mac-Standards"
@@ -35,6 +36,11 @@ def commit_message(
     if len(body) > _LINES:
         body = [*body[:_LINES], f"- and {len(body) - _LINES} more lines"]
     return "\n".join([_subject(changes), *body]), trailers
+
+
+def is_ours(commit: Commit) -> bool:
+    """Whether mac made this commit: then it may be made again on another head."""
+    return f"\n{SNAPSHOT_TRAILER}: sha256:" in commit.message
 
 
 def _subject(changes: list[Change]) -> str:

@@ -35,7 +35,6 @@ from mac import (
     diff,
     emit,
     example,
-    exchange,
     git,
     lock,
     message,
@@ -196,10 +195,17 @@ def _replace_file(path: Path, data: bytes) -> None:
 
 
 def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
+    files, owned = _snapshot_files(found), _stored_snapshot(root)
+    return write.write(root, files, owned, remove=owned - files.keys())
+
+
+def _snapshot_files(found: Snapshot) -> dict[str, bytes]:
+    return {f"{conventions.SNAPSHOT_DIR}/{name}": data for name, data in snapshot.files(found).items()}
+
+
+def _stored_snapshot(root: Path) -> set[str]:
     folder = root / conventions.SNAPSHOT_DIR
-    files = {f"{conventions.SNAPSHOT_DIR}/{name}": data for name, data in snapshot.files(found).items()}
-    owned = [p.relative_to(root).as_posix() for p in folder.rglob("*") if p.is_file()]
-    return write.write(root, files, owned, remove=set(owned) - set(files))
+    return {path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 # --- validate ----------------------------------------------------------------------------------------
@@ -219,7 +225,7 @@ def check(root: Path, *, engines_required: bool = False) -> tuple[tuple[Problem,
         wrong = [p for s in catalog.standards.values() for p in rules.check_texts(s)]
         found += wrong
         if not errors(found):
-            rendered = render.render(catalog, example.bindings(catalog), texts, "")
+            rendered = render.render(catalog, example.bindings(catalog), texts, snapshot.digest(Snapshot()))
             found += rendered.problems
             if not errors(rendered.problems):
                 found += validate.check(
@@ -258,7 +264,6 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
         if repository and request.branch:
             repository.switch(request.branch)
         for _ in range(PUSH_ATTEMPTS):
-            write.recover(request.root)
             built = build(request, clock, progress)
             refuse(built, request)
             written = _write(request, built, clock, progress)
@@ -271,7 +276,7 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
                 if repository.push(branch, request.remote):
                     return Outcome(built, written, commit, True, clock.stages())
                 progress("push", "the remote has moved on: generating again on its head")
-                repository.sync_to_remote(branch, request.remote)
+                repository.sync_to_remote(branch, request.remote, ours=message.is_ours)
     raise GitError(
         f"the push lost {PUSH_ATTEMPTS} races in a row",
         "somebody else pushes all the time; run again, or commit to a branch of its own with --branch",
@@ -280,9 +285,6 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
 
 def plan(request: Request, progress: Progress = silent) -> Built:
     """What `generate` would do; nothing is written. Raises ProblemsError when the input has errors."""
-    if not request.base and exchange.has_journal(request.root):
-        with lock.locked(request.root, LOCK_WAIT):
-            write.recover(request.root)
     return build(request, Clock(), progress)
 
 
@@ -292,6 +294,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
     The guards' findings are among the problems, for `refuse` to judge.
     """
     root = request.root
+    write.recover(root)
     with clock.stage("load"):
         loaded = standards.load(root)
         texts, template_problems = templates.read(root, (o.template for o in render.OUTPUTS))
@@ -329,6 +332,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
     if errors(found):
         raise ProblemsError(found)
     output = request.output or root / catalog.project.output
+    write.recover(output)
     with clock.stage("plan"):
         progress("plan", "comparing with what is there")
         old, old_provenance = _present(request, output)
@@ -371,12 +375,17 @@ def _present(request: Request, output: Path) -> tuple[Mapping[str, bytes], Mappi
 
 
 def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> write.Written:
+    """The output and the snapshot that it comes from: in one exchange when they lie in one folder."""
     with clock.stage("write"):
         progress("write", f"{len(built.rendered.files)} files")
+        files, owned = dict(built.rendered.files), set(built.owned)
         if request.snapshot is None:
-            _write_snapshot(request.root, built.snapshot)
-        gone = set(built.owned) - set(built.rendered.files)
-        return write.write(built.output, built.rendered.files, built.owned, remove=gone)
+            if built.output.resolve() == request.root.resolve():
+                files |= _snapshot_files(built.snapshot)
+                owned |= _stored_snapshot(request.root)
+            else:
+                _write_snapshot(request.root, built.snapshot)
+        return write.write(built.output, files, owned, remove=owned - files.keys())
 
 
 def _commit(

@@ -170,7 +170,8 @@ def _rule(binding: Binding, source: StandardRule, context: Mapping[str, Any]) ->
 
 def _render(text: Text, mode: Mode, context: Mapping[str, Any], standard: Standard) -> str:
     try:
-        return templating.template(text.text, mode).render(context).strip()
+        rendered = templating.template(text.text.rstrip(), mode).render(context)
+        return rendered.strip() if mode is Mode.EXPRESSION else rendered
     except TemplateError as error:
         known = standard.parameters if "parameter" in error.message else NAMES
         hint = did_you_mean(error.name, known) if error.name else ""

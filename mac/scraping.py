@@ -67,10 +67,12 @@ def _host(address: str) -> str:
 
 
 def _scrape_config(project: Project, scrape: Scrape) -> Document:
+    interval = scrape.interval or project.scrape_interval
     return {
         "job_name": scrape.job,
-        "scrape_interval": scrape.interval or project.scrape_interval,
-        "scrape_timeout": scrape.timeout or "10s",
+        "scrape_interval": interval,
+        # Prometheus refuses a time-out that is longer than the interval.
+        "scrape_timeout": min(scrape.timeout or "10s", interval, key=lambda t: durations.seconds(t) or 0),
         "metrics_path": scrape.path,
         "scheme": scrape.scheme,
         "file_sd_configs": [

@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 @click.command(epilog="Example: mac validate standards/data --format github")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @options.root
+@click.option("--engines", is_flag=True, help="Fail when promtool or amtool is missing.")
 @options.output_format("text", "json", "github")
-def command(paths: tuple[Path, ...], root: Path, output_format: str) -> int:
+def command(paths: tuple[Path, ...], root: Path, engines: bool, output_format: str) -> int:
     """Check everything that is written and generated, offline.
 
     Documents are always read together, since they refer to one another; PATHs, files or folders, choose
     whose problems are shown. Ends with 1 when any of those is an error.
     """
-    from mac import report, standards
+    from mac import pipeline, report
     from mac.problems import errors
 
-    loaded = standards.load(root)
+    found, sources = pipeline.check(root, engines_required=engines)
     chosen = [_below(path, root) for path in paths]
-    problems = _of([*loaded.problems, *_missing(chosen, root, loaded.problems)], chosen)
+    problems = _of([*found, *_missing(chosen, root, found)], chosen)
     for path in chosen:
-        known = [*loaded.sources, *(p.location.path for p in problems)]
+        known = [*sources, *(p.location.path for p in problems)]
         if not any(_lies(shown, path) for shown in known):
             options.progress(f"{path} holds no document that mac reads")
     if output_format == "json":
@@ -42,9 +43,9 @@ def command(paths: tuple[Path, ...], root: Path, output_format: str) -> int:
         if problems:
             options.data(report.github(problems, prefix=_prefix(root)))
     elif problems:
-        options.data(report.text(problems, loaded.sources, color=options.wants_color(sys.stdout)))
+        options.data(report.text(problems, sources, color=options.wants_color(sys.stdout)))
     else:
-        count = sum(1 for path in loaded.sources if not chosen or any(_lies(path, c) for c in chosen))
+        count = sum(1 for path in sources if not chosen or any(_lies(path, c) for c in chosen))
         options.data(f"{count} document{'s' * (count != 1)}, no problems")
     return 1 if errors(problems) else 0
 
