@@ -2,8 +2,8 @@
 
 The PromQL parser checks regular expressions with Rust's engine. The two languages differ at their edges:
 RE2 as Go compiles it has no verbose mode, no `\\u` escapes, repetitions of at most 1,000, no repetition of
-a repetition, and knows Unicode classes by script and general category alone. `fault` finds those; what
-both engines refuse is left to the parser. Source: https://github.com/google/re2/wiki/Syntax
+a repetition, and knows Unicode classes by script and general category alone. And the parser wraps a pattern in a group before
+it checks it, so that `a)(b` passes. `fault` finds those; what both engines refuse is left to the parser. Source: https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _UNICODE_NAMES = frozenset((_CATEGORIES + _SCRIPTS).split())
 @lru_cache(maxsize=16_384)
 def fault(pattern: str) -> str:
     """Why RE2 refuses `pattern`, in a few words; empty when no such reason was found."""
-    if not any(c in pattern for c in "\\[({*+?"):
+    if not any(c in pattern for c in "\\[(){*+?"):
         return ""
     return _Scan(pattern).fault()
 
@@ -55,7 +55,7 @@ class _Scan:
             reason = self._step(self.pattern[self.at])
             if reason:
                 return reason
-        return ""
+        return "a parenthesis is not closed" if len(self.sizes) > 1 else ""
 
     def _step(self, char: str) -> str:
         if char in "*+?":
@@ -65,8 +65,9 @@ class _Scan:
         if char == "(":
             return self._open()
         if char == ")":
-            inner = self.sizes.pop() if len(self.sizes) > 1 else 1
-            self._item(1, inner)
+            if len(self.sizes) == 1:
+                return "a parenthesis is closed that was not opened"
+            self._item(1, self.sizes.pop())
             return ""
         if char == "\\":
             return self._escape()
