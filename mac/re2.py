@@ -2,8 +2,9 @@
 
 The PromQL parser checks regular expressions with Rust's engine. The two languages differ at their edges:
 RE2 as Go compiles it has no verbose mode, no `\\u` escapes, repetitions of at most 1,000, no repetition of
-a repetition, and knows Unicode classes by script and general category alone. And the parser wraps a pattern in a group before
-it checks it, so that `a)(b` passes. `fault` finds those; what both engines refuse is left to the parser. Source: https://github.com/google/re2/wiki/Syntax
+a repetition, and knows Unicode classes by script and general category alone. And the parser wraps a pattern
+in a group before it checks it, so that `a)(b` passes. `fault` finds those; what both engines refuse is left
+to the parser. Source: https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
