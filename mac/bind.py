@@ -100,7 +100,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
             watched += 1
         if watched:
             bound += 1
-            _unknown_parameters(resource, chosen, notes)
+            _tag_parameters(resource, chosen, notes)
         elif chosen:
             unbound.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
         else:
@@ -332,24 +332,14 @@ def _from_tags(
             continue
         name = key.removeprefix(conventions.PARAMETER_TAG_PREFIX)
         parameter = standard.parameters.get(name)
-        if parameter is None:
-            continue  # it may belong to another standard of this resource
-        subject = f"{key}={text}"
-        if not parameter.open_to_tags:
-            notes.add(
-                "parameter-closed",
-                subject,
-                resource,
-                f"the tag {_quoted(key)} sets a parameter that {standard.name} does not open to tags",
-                f"set it in the service's document, or give the parameter `tag: true` in {standard.name}",
-            )
-            continue
+        if parameter is None or not parameter.open_to_tags:
+            continue  # it may belong to another standard of this resource; see _tag_parameters
         value = parameters.from_text(parameter, text)
         fault = "is not a number" if value is None else parameters.fault(parameter, value)
         if value is None or fault:
             notes.add(
                 "tag-parameter",
-                subject,
+                f"{key}={text}",
                 resource,
                 f"the tag {_quoted(key)} has the value {_quoted(text)}, which {fault}",
                 f"the service's value {settled[name]} is used",
@@ -359,18 +349,22 @@ def _from_tags(
     return own
 
 
-def _unknown_parameters(resource: Resource, chosen: list[Standard], notes: _Notes) -> None:
+def _tag_parameters(resource: Resource, chosen: list[Standard], notes: _Notes) -> None:
+    """Tells of `mac:` tags that none of the resource's standards takes."""
     known = {name for standard in chosen for name in standard.parameters}
+    opened = {p.name for standard in chosen for p in standard.parameters.values() if p.open_to_tags}
+    standards = ", ".join(s.name for s in chosen)
     for key in resource.tags:
         name = key.removeprefix(conventions.PARAMETER_TAG_PREFIX)
-        if key.startswith(conventions.PARAMETER_TAG_PREFIX) and name not in known:
-            notes.add(
-                "tag-parameter",
-                key,
-                resource,
-                f"the tag {_quoted(key)} sets no parameter of {', '.join(s.name for s in chosen)}",
-                did_you_mean(name, known),
-            )
+        if not key.startswith(conventions.PARAMETER_TAG_PREFIX) or name in opened:
+            continue
+        if name in known:
+            message = f"the tag {_quoted(key)} sets a parameter that is not open to tags in {standards}"
+            hint = "set it in the service's document, or give the parameter `tag: true` in the standard"
+            notes.add("parameter-closed", key, resource, message, hint)
+        else:
+            message = f"the tag {_quoted(key)} sets no parameter of {standards}"
+            notes.add("tag-parameter", key, resource, message, did_you_mean(name, opened))
 
 
 def _team(

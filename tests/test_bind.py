@@ -142,6 +142,16 @@ def test_a_tag_that_sets_a_parameter_wrongly_is_told_and_has_no_effect(
     assert [p.override for p in result.bindings[0].partitions] == [""]
 
 
+def test_a_tag_that_one_standard_takes_is_not_told_for_another_that_keeps_it_closed() -> None:
+    shut = standard("shut", parameters={"floor": parameter()})
+    result = bound(builders.catalog(standard(), shut), instance(tags={"service": "web", "mac:floor": "0.5"}))
+    assert not result.problems
+    assert [(b.standard.name, b.partitions[0].override) for b in result.bindings] == [
+        ("shut", ""),
+        ("web", "floor=0.5"),
+    ]
+
+
 def service_with(exemption: Exemption) -> Catalog:
     return builders.catalog(services=(Service("web", "platform", 1, exemptions=(exemption,)),))
 
