@@ -215,6 +215,23 @@ def test_the_ingest_tier_is_balanced_and_has_machines_in_standby(built: Built) -
     assert {i["InstanceId"] for i in ingest["Instances"]} == registered
 
 
+def test_pages_of_machines_are_as_large_as_was_asked_for(built: Built) -> None:
+    site = built.fleet.sites[0]
+    pages = built.clients("ec2", site).get_paginator("describe_instances").paginate(
+        PaginationConfig={"PageSize": 5}
+    )  # fmt: skip
+    sizes: list[int] = []
+    seen: list[str] = []
+    for page in pages:
+        reservations = [[i["InstanceId"] for i in r["Instances"]] for r in page["Reservations"]]
+        sizes.append(sum(map(len, reservations)))
+        # Only a reservation that is larger by itself makes a page larger.
+        assert sizes[-1] <= 5 or len(reservations) == 1
+        seen += [machine for reservation in reservations for machine in reservation]
+    assert len(sizes) > 1
+    assert sorted(seen) == sorted(id_ for id_, (place, _) in built.after.items() if place == site)
+
+
 def test_the_data_services_are_there_in_each_place(built: Built) -> None:
     for site in built.fleet.sites:
         ask = built.clients

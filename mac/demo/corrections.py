@@ -6,14 +6,16 @@ correction brings moto nearer to AWS's documented behaviour, none makes reading 
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
-from moto.core.responses import BaseResponse
+from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import utcnow
 from moto.ec2.exceptions import InvalidInstanceIdError
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.models.tags import TagBackend
+from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.emr.models import EXAMPLE_AMI_ID, Cluster, ElasticMapReduceBackend, InstanceGroup
 from moto.emr.models import Instance as ClusterInstance
@@ -26,6 +28,7 @@ GROUP_ROLE_TAG = "aws:elasticmapreduce:instance-group-role"
 def apply() -> None:
     """Installs every correction; a second call changes nothing."""
     if TagBackend.describe_tags is not _describe_tags:
+        InstanceResponse.describe_instances = _describe_instances  # type: ignore[method-assign]
         TagBackend.describe_tags = _describe_tags  # type: ignore[method-assign]
         AmiBackend.describe_images = _describe_images  # type: ignore[method-assign, assignment]
         InstanceBackend.get_instance = _get_instance  # type: ignore[method-assign]
@@ -40,6 +43,7 @@ def apply() -> None:
 # --- EC2 ---------------------------------------------------------------------------------------------
 
 _describe_all_tags = TagBackend.describe_tags
+_describe_by_reservations = InstanceResponse.describe_instances
 _describe_all_images = AmiBackend.describe_images
 _terminate_at_once = Instance.terminate
 
@@ -75,6 +79,25 @@ def _describe_images(
     ):
         return [self.amis[ids]]
     return _describe_all_images(self, ami_ids, filters, **rest)
+
+
+def _describe_instances(self: InstanceResponse) -> ActionResult:
+    """MaxResults counts machines, as in AWS, and not reservations, of which one may hold thousands."""
+    get = self._get_param
+    if get("InstanceIds", []) or self._filters_from_querystring():
+        return _describe_by_reservations(self)
+    limit, token = int(get("MaxResults", 1000)), get("NextToken")
+    reservations = list(self.ec2_backend.reservations.values())
+    start = [r.id for r in reservations].index(token) + 1 if token else 0
+    machines = accumulate(len(r.instances) for r in reservations[start:])
+    # At least one, and as many more as fit.
+    count = max(1, sum(total <= limit for total in machines))
+
+    def with_limit(name: str, *default: Any, **keywords: Any) -> Any:
+        return count if name == "MaxResults" else get(name, *default, **keywords)
+
+    self._get_param = with_limit  # type: ignore[method-assign, assignment]
+    return _describe_by_reservations(self)
 
 
 def _get_instance(self: InstanceBackend, instance_id: str) -> Instance:
