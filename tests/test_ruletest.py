@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import alert, parameter, recording, standard
+from click.testing import Result
 
 from mac import engines, promtool_report, ruletest
 from mac.engines import Engine
@@ -23,6 +25,8 @@ from mac.testcases import (
     StandardTest,
     TestCase,
 )
+
+Mac = Callable[..., Result]
 
 UP = 'up{job="web",service="example",environment="production",resource_id="i-1"}'
 
@@ -278,3 +282,117 @@ def test_a_recording_rule_is_tested_before_the_alerts_that_build_on_it() -> None
     )
     pair = (InputSeries(UP, "1x5"), InputSeries(UP.replace("i-1", "i-2"), "1x5"))
     assert messages(run(TestCase("chained", pair, alerts=(expect("0m", {}),)), of=chained)) == []
+
+
+# --- mac test ----------------------------------------------------------------------------------------
+
+STANDARD = """\
+apiVersion: mac/v1
+kind: Standard
+metadata: {name: web, title: Web, description: A web server.}
+spec:
+  applies_to: {kind: ec2-instance}
+  runbook: https://example.com/web
+  scrape: {job: web, port: 9100}
+  alerts:
+    - alert: WebDown
+      expr: max by (service, environment) (up{job="web",<< scope >>}) == 0
+      for: 5m
+      severity: page
+      summary: "<< service >> is down"
+      description: Nothing answers.
+"""
+CASES = """\
+apiVersion: mac/v1
+kind: StandardTest
+metadata: {name: web}
+spec:
+  standard: web
+  cases:
+    - name: it goes down
+      series:
+        - {series: 'up{job="web",service="example",environment="production"}', values: '1x10 0x20'}
+      alerts:
+        - {alert: WebDown, at: 10m, firing: []}
+        - {alert: WebDown, at: 20m, firing: [{}]}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "standards/web").mkdir(parents=True)
+    (tmp_path / "standards/teams").mkdir()
+    (tmp_path / "mac.yaml").write_text("apiVersion: mac/v1\nkind: Project\nspec: {default_team: web}\n")
+    (tmp_path / "inventory/aws.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Inventory\n"
+        'spec: {accounts: [{id: "123456789012", name: main}], regions: [us-east-1]}\n'
+    )
+    (tmp_path / "standards/teams/web.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Team\nmetadata: {name: web, title: Web}\nspec:\n  receivers:\n"
+        "    page: [{pagerduty: {routing_key_file: /etc/alertmanager/secrets/web}}]\n"
+        "    ticket: [{pagerduty: {routing_key_file: /etc/alertmanager/secrets/web}}]\n"
+        "    info: [{pagerduty: {routing_key_file: /etc/alertmanager/secrets/web}}]\n"
+    )
+    (tmp_path / "standards/web/web.yaml").write_text(STANDARD)
+    (tmp_path / "standards/web/web.test.yaml").write_text(CASES)
+    return tmp_path
+
+
+def test_the_command_lists_each_case_and_ends_with_0(mac: Mac, repository: Path) -> None:
+    result = mac("test", "-C", repository)
+    assert result.exit_code == 0, result.stderr
+    first, summary = result.stdout.splitlines()
+    assert first.startswith("PASS web: it goes down (")
+    assert summary.startswith("1 passed, 0 failed in ")
+
+
+def test_a_failed_case_is_shown_in_the_users_own_line_and_ends_with_1(mac: Mac, repository: Path) -> None:
+    (repository / "standards/web/web.test.yaml").write_text(CASES.replace("at: 20m", "at: 12m"))
+    result = mac("test", "-C", repository)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("FAIL web: it goes down (")
+    assert "standards/web/web.test.yaml:12:19" in result.stderr
+    assert "{alert: WebDown, at: 12m, firing: [{}]}" in result.stderr
+
+
+def test_an_untested_alert_ends_with_1(mac: Mac, repository: Path) -> None:
+    (repository / "standards/web/web.test.yaml").unlink()
+    result = mac("test", "-C", repository)
+    assert result.exit_code == 1
+    assert "untested-alert" in result.stderr
+    assert "standards/web/web.test.yaml" in result.stderr
+
+
+def test_results_as_json(mac: Mac, repository: Path) -> None:
+    (repository / "standards/web/web.test.yaml").write_text(CASES.replace("at: 20m", "at: 12m"))
+    result = mac("test", "-C", repository, "--format", "json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert found["schema_version"] == 1
+    assert {key: found["summary"][key] for key in ("passed", "failed", "untested")} == {
+        "passed": 0,
+        "failed": 1,
+        "untested": 0,
+    }
+    (each,) = found["cases"]
+    assert (each["standard"], each["outcome"], each["line"]) == ("web", "failed", 7)
+    assert each["problems"][0]["code"] == "test-failed"
+
+
+def test_paths_and_a_word_select_cases(mac: Mac, repository: Path) -> None:
+    for path in ("standards", "standards/web/web.yaml", "standards/web/web.test.yaml"):
+        assert mac("test", "-C", repository, repository / path).exit_code == 0
+    assert mac("test", "-C", repository, "-k", "GOES").exit_code == 0
+    assert mac("test", "-C", repository, "-k", "nothing has this").exit_code == 64
+    assert mac("test", "-C", repository, repository / "inventory").exit_code == 1
+
+
+def test_without_promtool_the_environment_has_failed(
+    mac: Mac, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MAC_PROMTOOL")
+    monkeypatch.setenv("PATH", str(repository))
+    result = mac("test", "-C", repository)
+    assert result.exit_code == 3
+    assert "promtool was not found" in result.stderr
