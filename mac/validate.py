@@ -21,7 +21,7 @@ from typing import Any
 from mac import conventions, emit, engines, schema
 from mac.checks import expressions, gotext, names, routing
 from mac.checks.tree import Places, Tree
-from mac.model import Catalog, Json
+from mac.model import Catalog, Json, Text
 from mac.problems import Location, Problem, ordered
 
 SCHEMAS = {
@@ -36,11 +36,11 @@ SCHEMAS = {
 
 
 def places(catalog: Catalog) -> Places:
-    """Where the expressions of the standards' rules stand, so that problems are shown there."""
-    found: dict[tuple[str, str], Location] = {}
+    """The expressions of the standards' rules, so that problems are shown there."""
+    found: dict[tuple[str, str], Text] = {}
     for standard in catalog.standards.values():
-        found |= {(standard.name, rule.name): rule.expr.location for rule in standard.recording}
-        found |= {(standard.name, rule.name): rule.expr.location for rule in standard.alerts}
+        found |= {(standard.name, rule.name): rule.expr for rule in standard.recording}
+        found |= {(standard.name, rule.name): rule.expr for rule in standard.alerts}
     return found
 
 
@@ -198,6 +198,6 @@ def _found(tree: Tree, root: Path, path: str, tool: engines.Engine, finding: eng
         standard = next((str(r["standard"]) for r in entry.get("rules", ()) if r["group"] == group), "")
         source = tree.places.get((standard, match["name"]))
         if source is not None:
-            return Problem(source, "engine-rejects", f"{match['name']}: {tool}: {match['rest']}")
+            return Problem(source.location, "engine-rejects", f"{match['name']}: {tool}: {match['rest']}")
         hint = f"it comes from the standard {standard}" if standard else ""
     return Problem(place, "engine-rejects", f"{tool}: {message}", hint)

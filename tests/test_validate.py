@@ -325,7 +325,7 @@ def test_a_problem_is_shown_in_the_standard_when_that_is_known() -> None:
     chosen = builders.catalog(standard(alerts=(wrong,)))
     result = rendered(chosen)
     found = validate.check(result.files, result.documents, result.provenance, validate.places(chosen))
-    assert [(p.location.path, p.location.line) for p in found] == [("standards/web.yaml", 41)]
+    assert [p.location for p in found] == [Location("standards/web.yaml", 41, 11, 3)]
     assert "rat" in found[0].message
 
 
@@ -576,7 +576,7 @@ def test_promtool_refusing_a_rule_names_the_standard(generation: str) -> None:
     assert (problem.code, problem.location.path) == ("engine-rejects", RULES)
     assert "standard web" in problem.hint
     (problem,) = validate.check_with_engines(files, required=True, where=PLACES)
-    assert problem.location == PLACES["web", "WebDown"]
+    assert problem.location == PLACES["web", "WebDown"].location
 
 
 def test_promtool_refusing_a_configuration_names_the_file(generation: str) -> None:

@@ -46,7 +46,15 @@ def _failed(tree: Tree, rule: Rule, failure: Failure) -> Problem:
     code = "promql-unsupported" if failure.unsupported else "promql-syntax"
     shown = _line(rule.expr, failure)
     message = f"{failure.message}, in: {shown}" if shown else failure.message
-    return tree.problem(rule, code, message, failure.hint, line=failure.line)
+    return tree.problem(rule, code, message, failure.hint, word=_word(rule.expr, failure))
+
+
+def _word(expr: str, failure: Failure) -> str:
+    """The part of an expression that a failure points at."""
+    if not failure.line:
+        return ""
+    start = failure.column - 1
+    return expr.split("\n")[failure.line - 1][start : start + failure.length]
 
 
 def _line(expr: str, failure: Failure) -> str:
@@ -69,11 +77,12 @@ def _recorded(
                 "unknown-series",
                 f"{metric} is not recorded in cell {rule.cell}: this rule sees nothing there",
                 "a recorded series exists only where its standard is bound",
+                word=metric,
                 severity=Severity.WARNING,
             )
         else:
             hint = did_you_mean(metric, anywhere)
-            yield tree.problem(rule, "unknown-series", f"no rule records {metric}", hint)
+            yield tree.problem(rule, "unknown-series", f"no rule records {metric}", hint, word=metric)
 
 
 def _collected(
@@ -91,11 +100,12 @@ def _collected(
                 rule,
                 "unknown-series",
                 f'job "{job}" is not scraped in cell {rule.cell}: this rule sees nothing there',
+                word=job,
                 severity=Severity.WARNING,
             )
         else:
             hint = did_you_mean(job, anywhere)
-            yield tree.problem(rule, "unknown-series", f'no scrape job is named "{job}"', hint)
+            yield tree.problem(rule, "unknown-series", f'no scrape job is named "{job}"', hint, word=job)
 
 
 def _misspelt(tree: Tree, rule: Rule, parsed: Expression) -> Iterator[Problem]:
@@ -104,7 +114,7 @@ def _misspelt(tree: Tree, rule: Rule, parsed: Expression) -> Iterator[Problem]:
         meant = misspelling_of(label)
         if meant:
             message = f'"{label}" is not a label of these series'
-            yield tree.problem(rule, "promql-label", message, f'did you mean "{meant}"?')
+            yield tree.problem(rule, "promql-label", message, f'did you mean "{meant}"?', word=label)
 
 
 def _dashboards(tree: Tree) -> Iterator[Problem]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from mac import conventions, promql, series_labels
-from mac.model import Json
+from mac.model import Json, Text
 from mac.problems import Location, Problem, Severity
 from mac.promql import Expression, Failure
 from mac.series_labels import Labels, Result
 
-Places = Mapping[tuple[str, str], Location]
-"""(standard, rule) → where the rule's expression stands in the standard."""
+Places = Mapping[tuple[str, str], Text]
+"""(standard, rule) → the rule's expression as it stands in the standard."""
 
 EXTERNAL = (conventions.ACCOUNT, conventions.CELL, conventions.REGION)
 """The labels that a Prometheus adds to every alert that it sends."""
@@ -81,15 +82,15 @@ class Tree:
     def _results(self) -> dict[tuple[str, str], Result]:
         return {}
 
-    def place(self, rule: Rule, line: int = 0) -> Location:
+    def place(self, rule: Rule, word: str = "") -> Location:
         """Where an engineer mends a rule: in its standard when that is known, else in the generated file.
 
-        `line` counts from 1 within the expression.
+        `word`: what is wrong in the expression; it is pointed at when the standard has it.
         """
-        place = self.places.get((rule.standard, rule.name))
-        if place is None:
+        source = self.places.get((rule.standard, rule.name))
+        if source is None:
             return Location(rule.path)
-        return Location(place.path, place.line + line - 1, 1) if place.line and line > 1 else place
+        return _find(source, word) if word else source.location
 
     def problem(
         self,
@@ -98,13 +99,24 @@ class Tree:
         message: str,
         hint: str = "",
         *,
-        line: int = 0,
+        word: str = "",
         severity: Severity = Severity.ERROR,
     ) -> Problem:
         """A problem of a rule. Rules of one standard that have the same problem share one."""
-        place = self.place(rule, line)
+        place = self.place(rule, word)
         where = f"{rule.name}: " if place.path != rule.path else f'rule {rule.name} of group "{rule.group}": '
         return Problem(place, code, where + message, hint, severity)
+
+
+def _find(source: Text, word: str) -> Location:
+    """Where `word` first stands in a text, else the text's beginning. Block scalars keep their lines."""
+    place = source.location
+    found = re.search(rf"(?<![\w:]){re.escape(word)}(?![\w:])", source.text)
+    if found is None or not place.line:
+        return place
+    line = source.text.count("\n", 0, found.start())
+    column = found.start() - (source.text.rfind("\n", 0, found.start()) + 1)
+    return Location(place.path, place.line + line, place.column + column, len(word))
 
 
 def _rules(path: str, document: Json, entry: Mapping[str, Any]) -> Iterator[Rule]:
