@@ -66,6 +66,10 @@ def write(
     if not mine.issuperset(removed):
         raise ValueError(f"not owned, so not removed: {sorted(set(removed) - mine)}")
     root = root.resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(f"cannot make {root}", error) from error
     with locked(root, 0.0):
         recover(root)
         problems = foreign(root, files, mine)

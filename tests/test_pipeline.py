@@ -1,0 +1,334 @@
+"""The whole of `generate` and `diff` on real Git repositories; AWS is a snapshot, so that it can be moved."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from mac import pipeline
+from mac import snapshot as snapshots
+from mac.model import Resource, Scope, ScopeState, ScopeStatus, Snapshot
+from mac.problems import GitError, ProblemsError
+from tests import builders
+from tests.builders import instance
+from tests.conftest import mac_argv
+
+HOSTS = 40
+
+
+def fleet(numbers: range = range(1, HOSTS + 1), service: str = "ingest") -> list[Resource]:
+    return [instance(n, tags={"service": service, "role": "ingest"}) for n in numbers]
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Everything that is generated."""
+    names = ("cells", "alertmanager", "dashboards", "provenance.json")
+    found: dict[str, bytes] = {}
+    for name in names:
+        place = root / name
+        files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
+        found.update({p.relative_to(root).as_posix(): p.read_bytes() for p in files})
+    return found
+
+
+@pytest.fixture
+def repository(tmp_path: Path, mac: Callable[..., object]) -> Path:
+    """A monitoring repository as `mac init` makes it, pushed to a bare remote."""
+    remote = tmp_path / "remote.git"
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
+    git(tmp_path, "clone", "--quiet", str(remote), "monitoring")
+    root = tmp_path / "monitoring"
+    mac("init", root)
+    inventory = root / "inventory/aws.yaml"
+    inventory.write_text(inventory.read_text().replace("[us-east-1, eu-west-1]", "[us-east-1]"))
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message=Begin")
+    git(root, "push", "--quiet", "origin", "HEAD:main")
+    return root
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a snapshot of these resources and gives its path."""
+
+    def write(resources: list[Resource]) -> Path:
+        path = tmp_path / "fleet.jsonl"
+        path.write_bytes(snapshots.to_bytes(builders.snapshot(*resources)))
+        return path
+
+    return write
+
+
+def run(root: Path, snapshot: Path, **options: object) -> pipeline.Outcome:
+    return pipeline.generate(pipeline.Request(root, snapshot=snapshot, **options))  # type: ignore[arg-type]
+
+
+def changes(root: Path, snapshot: Path, **options: object) -> pipeline.Built:
+    return pipeline.plan(pipeline.Request(root, snapshot=snapshot, **options))  # type: ignore[arg-type]
+
+
+Seen = Callable[..., Path]
+
+
+def test_what_is_generated_is_committed_alone_and_pushed(repository: Path, seen: Seen) -> None:
+    (repository / "notes.txt").write_text("mine")
+    git(repository, "add", "notes.txt")
+    outcome = run(repository, seen(fleet()), commit=True, push=True)
+    assert outcome.commit == git(repository, "rev-parse", "HEAD")
+    assert outcome.pushed
+    assert git(repository, "rev-parse", "origin/main") == outcome.commit
+    assert set(git(repository, "show", "--name-only", "--format=").split("\n")) == set(tree(repository))
+    assert git(repository, "status", "--porcelain") == "A  notes.txt"
+
+
+def test_the_message_names_the_causes_and_carries_the_trailers(repository: Path, seen: Seen) -> None:
+    before = git(repository, "rev-parse", "HEAD")
+    path = seen(fleet())
+    run(repository, path, commit=True)
+    subject, _, body = git(repository, "log", "-1", "--format=%B").partition("\n")
+    assert f"{HOSTS} targets added" in subject
+    assert "ingest / production / main-us-east-1" in body
+    trailers = git(repository, "log", "-1", "--format=%(trailers:only)").splitlines()
+    digest = snapshots.digest(snapshots.read(path))
+    assert trailers == [f"Mac-Snapshot: {digest}", f"Mac-Standards: {before}"]
+
+
+def test_a_second_run_writes_nothing_and_commits_nothing(repository: Path, seen: Seen) -> None:
+    path = seen(fleet())
+    run(repository, path, commit=True)
+    head = git(repository, "rev-parse", "HEAD")
+    times = {p: (repository / p).stat().st_mtime_ns for p in tree(repository)}
+    outcome = run(repository, path, commit=True)
+    assert outcome.commit is None
+    assert not outcome.written.written
+    assert git(repository, "rev-parse", "HEAD") == head
+    assert {p: (repository / p).stat().st_mtime_ns for p in times} == times
+
+
+def test_output_that_was_written_but_not_committed_is_committed_by_the_next_run(
+    repository: Path, seen: Seen
+) -> None:
+    path = seen(fleet())
+    run(repository, path)
+    outcome = run(repository, path, commit=True)
+    assert not outcome.written.written
+    assert outcome.commit is not None
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_the_same_snapshot_gives_the_same_bytes_whatever_the_process(
+    repository: Path, seen: Seen, tmp_path: Path
+) -> None:
+    path = seen(fleet())
+    trees = []
+    for seed in ("1", "2"):
+        output = tmp_path / f"out-{seed}"
+        subprocess.run(
+            mac_argv(["-C", repository, "generate", "--snapshot", path, "--output", output]),
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        )
+        trees.append(tree(output))
+    assert trees[0] == trees[1]
+    assert trees[0]
+
+
+def test_diff_shows_what_generate_then_does(repository: Path, seen: Seen) -> None:
+    run(repository, seen(fleet()))
+    path = seen(fleet(range(5, HOSTS + 7)))
+    built = changes(repository, path)
+    assert {(c.action, c.kind, c.cause, c.count) for c in built.plan.changes} >= {
+        ("add", "target", "inventory", 6),
+        ("remove", "target", "inventory", 4),
+    }
+    run(repository, path)
+    assert not changes(repository, path).plan
+
+
+def test_a_changed_parameter_is_a_changed_rule_because_of_the_service(repository: Path, seen: Seen) -> None:
+    path = seen(fleet())
+    run(repository, path, commit=True)
+    document = repository / "standards/services/ingest.yaml"
+    document.write_text(document.read_text() + "  parameters: {host: {down_ratio: 0.33}}\n")
+    found = {(c.action, c.kind, c.name, c.cause) for c in changes(repository, path).plan.changes}
+    assert ("modify", "rule", "HostsDown", "service") in found
+    assert all(cause == "service" for *_, cause in found)
+    again = changes(repository, path, base="HEAD")
+    assert {(c.action, c.kind, c.name, c.cause) for c in again.plan.changes} == found
+
+
+def test_a_fleet_that_vanishes_stops_at_the_guard_until_it_is_allowed(repository: Path, seen: Seen) -> None:
+    run(repository, seen(fleet()))
+    before = tree(repository)
+    path = seen(fleet(range(1, 11)))
+    with pytest.raises(ProblemsError) as caught:
+        run(repository, path)
+    assert [p.code for p in caught.value.problems if p.severity == "error"] == ["guard-shrink"]
+    assert tree(repository) == before
+    run(repository, path, allow_shrink=True)
+    assert tree(repository) != before
+
+
+def test_nothing_bound_is_an_error_that_says_why(repository: Path, seen: Seen) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        run(repository, seen([instance(1, tags={})]))
+    (problem,) = caught.value.problems
+    assert problem.code == "nothing-bound"
+    assert "1 no-service" in problem.message
+
+
+def test_a_file_of_somebody_else_is_never_overwritten(repository: Path, seen: Seen) -> None:
+    mine = repository / "alertmanager/alertmanager.yml"
+    mine.parent.mkdir()
+    mine.write_text("mine\n")
+    with pytest.raises(ProblemsError) as caught:
+        run(repository, seen(fleet()))
+    assert "foreign-file" in {p.code for p in caught.value.problems}
+    assert mine.read_text() == "mine\n"
+    assert not (repository / "cells").exists()
+
+
+def test_a_generated_file_that_was_edited_is_told_and_put_back(repository: Path, seen: Seen) -> None:
+    path = seen(fleet())
+    run(repository, path)
+    before = tree(repository)
+    edited = repository / "cells/main-us-east-1/prometheus.yml"
+    edited.write_bytes(edited.read_bytes() + b"# by hand\n")
+    outcome = run(repository, path)
+    assert "edited-file" in {p.code for p in outcome.built.problems}
+    assert tree(repository) == before
+
+
+def test_a_broken_provenance_is_told_and_nothing_is_written(repository: Path, seen: Seen) -> None:
+    path = seen(fleet())
+    run(repository, path)
+    (repository / "provenance.json").write_text("{")
+    before = tree(repository)
+    with pytest.raises(ProblemsError) as caught:
+        run(repository, path)
+    assert [p.code for p in caught.value.problems] == ["json-syntax"]
+    assert tree(repository) == before
+
+
+def test_a_push_that_lost_a_race_is_generated_again_on_the_new_head(
+    repository: Path, seen: Seen, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "--quiet", str(tmp_path / "remote.git"), "other")
+    document = other / "standards/services/ingest.yaml"
+    document.write_text(document.read_text() + "  parameters: {host: {down_ratio: 0.33}}\n")
+    git(other, "commit", "--quiet", "--all", "--message=Another parameter")
+    git(other, "push", "--quiet", "origin", "HEAD:main")
+    outcome = run(repository, seen(fleet()), commit=True, push=True)
+    assert outcome.pushed
+    assert (
+        git(repository, "log", "--format=%s", "--max-parents=1", "-2").splitlines()[1] == "Another parameter"
+    )
+    rules = (repository / "cells/main-us-east-1/rules/production/ingest.yml").read_text()
+    assert "0.33" in rules
+    assert git(repository, "rev-parse", "HEAD") == git(tmp_path / "remote.git", "rev-parse", "main")
+
+
+def test_a_commit_to_a_branch_leaves_the_other_branch_alone(repository: Path, seen: Seen) -> None:
+    main = git(repository, "rev-parse", "HEAD")
+    outcome = run(repository, seen(fleet()), commit=True, push=True, branch="generated")
+    assert git(repository, "rev-parse", "origin/generated") == outcome.commit
+    assert git(repository, "rev-parse", "main") == main
+
+
+def test_a_commit_outside_of_git_is_a_clear_error(repository: Path, seen: Seen, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("mac.yaml", "inventory", "standards"):
+        (repository / name).rename(bare / name)
+    with pytest.raises(GitError, match="repository"):
+        run(bare, seen(fleet()), commit=True)
+    assert not (bare / "cells").exists()
+
+
+def test_a_scope_that_failed_is_told_and_its_targets_stay(repository: Path, tmp_path: Path) -> None:
+    scope = Scope(builders.ACCOUNT, builders.REGION, "ec2-instance")
+    status = ScopeStatus(scope, ScopeState.DENIED, "AccessDenied", "2026-11-20T10:00:00Z")
+    path = tmp_path / "stale.jsonl"
+    path.write_bytes(snapshots.to_bytes(Snapshot((status,), tuple(fleet()))))
+    outcome = run(repository, path)
+    assert [p.code for p in outcome.built.problems] == ["scope-incomplete"]
+    assert (
+        outcome.built.rendered.provenance["files"]["cells/main-us-east-1/targets/host.json"]["targets"]
+        == HOSTS
+    )
+
+
+# --- kill and race -----------------------------------------------------------------------------------
+
+
+def start(root: Path, snapshot: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        mac_argv(["-C", root, "generate", "--snapshot", snapshot, "--allow-shrink"]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_killed_at_any_moment_it_leaves_the_old_output_or_the_new(
+    repository: Path, seen: Seen, tmp_path: Path
+) -> None:
+    """Each round moves the fleet and kills the run at a random moment; the write itself is killed call by
+    call in test_write."""
+    sizes = (HOSTS, HOSTS + 20)
+    wanted: list[Mapping[str, bytes]] = []
+    paths = []
+    for size in sizes:
+        path = tmp_path / f"fleet-{size}.jsonl"
+        path.write_bytes(seen(fleet(range(1, size + 1))).read_bytes())
+        begun = time.monotonic()
+        run(repository, path, allow_shrink=True)
+        wanted.append(tree(repository))
+        paths.append(path)
+    took = max(time.monotonic() - begun, 0.2) + 0.5  # the start of a process included
+    chance = random.Random(0)
+    killed = 0
+    for round_ in range(12):
+        process = start(repository, paths[round_ % 2])
+        try:
+            process.wait(chance.uniform(0, took))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.communicate()
+        assert tree(repository) in wanted
+    assert killed
+    run(repository, paths[0], allow_shrink=True)
+    assert tree(repository) == wanted[0]
+
+
+def test_two_at_once_leave_the_output_of_one_of_them(repository: Path, tmp_path: Path) -> None:
+    wanted = []
+    paths = []
+    for size in (HOSTS, HOSTS + 20):
+        path = tmp_path / f"fleet-{size}.jsonl"
+        path.write_bytes(snapshots.to_bytes(builders.snapshot(*fleet(range(1, size + 1)))))
+        run(repository, path, allow_shrink=True)
+        wanted.append(tree(repository))
+        paths.append(path)
+    for _ in range(3):
+        both = [start(repository, path) for path in paths]
+        for process in both:
+            _, words = process.communicate(timeout=120)
+            assert process.returncode == 0, words.decode()
+        assert tree(repository) in wanted
+    assert json.loads(wanted[0]["provenance.json"])["schema_version"] == 1
