@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -284,8 +284,13 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
 
 
 def plan(request: Request, progress: Progress = silent) -> Built:
-    """What `generate` would do; nothing is written. Raises ProblemsError when the input has errors."""
-    return build(request, Clock(), progress)
+    """What `generate` would do; nothing is written. Raises ProblemsError when the input has errors.
+
+    Where a guard would stop `generate`, that is among the warnings.
+    """
+    built = build(request, Clock(), progress)
+    stops = [replace(p, severity=Severity.WARNING) for p in _stops(built, request)]
+    return replace(built, problems=ordered([*built.problems, *stops]))
 
 
 def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
@@ -344,14 +349,18 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
 
 def refuse(built: Built, request: Request) -> None:
     """The guards: raises ProblemsError when the plan must not be executed without being allowed."""
+    stops = _stops(built, request)
+    if stops:
+        raise ProblemsError([*built.problems, *stops])
+
+
+def _stops(built: Built, request: Request) -> list[Problem]:
     found: list[Problem] = []
     if not request.allow_shrink:
         found += diff.guard(built.plan, built.catalog.project.guards, built.old_provenance)
     if not request.allow_empty:
         found += diff.zero_rules(built.rendered.provenance)
-    found += write.foreign(built.output, built.rendered.files, built.owned)
-    if found:
-        raise ProblemsError([*built.problems, *found])
+    return [*found, *write.foreign(built.output, built.rendered.files, built.owned)]
 
 
 def _present(request: Request, output: Path) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:

@@ -175,6 +175,7 @@ def test_a_fleet_that_vanishes_stops_at_the_guard_until_it_is_allowed(repository
     run(repository, seen(fleet()))
     before = tree(repository)
     path = seen(fleet(range(1, 11)))
+    assert "guard-shrink" in {p.code for p in changes(repository, path).problems}
     with pytest.raises(ProblemsError) as caught:
         run(repository, path)
     assert [p.code for p in caught.value.problems if p.severity == "error"] == ["guard-shrink"]
