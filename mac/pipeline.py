@@ -17,8 +17,6 @@ object that `generate` executes.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +48,6 @@ from mac.model import Catalog, ScopeState, Snapshot
 from mac.problems import (
     GitError,
     Location,
-    OutputError,
     Problem,
     ProblemsError,
     Severity,
@@ -159,7 +156,7 @@ def inventory(
         write.recover(root)
         found = _ask_aws(loaded, root, now or datetime.now(UTC), progress)
         if to is not None:
-            _replace_file(to, snapshot.to_bytes(found))
+            write.replace_file(to, snapshot.to_bytes(found))
         else:
             _write_snapshot(root, found)
         return found
@@ -184,28 +181,9 @@ def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) ->
     )
 
 
-def _replace_file(path: Path, data: bytes) -> None:
-    """A file of the user's choice, whole or not at all."""
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as draft:
-            draft.write(data)
-        os.replace(draft.name, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from error
-
-
 def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
-    files, owned = _snapshot_files(found), _stored_snapshot(root)
+    files, owned = snapshot.stored_files(found), snapshot.stored(root)
     return write.write(root, files, owned, remove=owned - files.keys())
-
-
-def _snapshot_files(found: Snapshot) -> dict[str, bytes]:
-    return {f"{conventions.SNAPSHOT_DIR}/{name}": data for name, data in snapshot.files(found).items()}
-
-
-def _stored_snapshot(root: Path) -> set[str]:
-    folder = root / conventions.SNAPSHOT_DIR
-    return {path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 # --- validate ----------------------------------------------------------------------------------------
@@ -390,8 +368,8 @@ def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> 
         files, owned = dict(built.rendered.files), set(built.owned)
         if request.snapshot is None:
             if built.output.resolve() == request.root.resolve():
-                files |= _snapshot_files(built.snapshot)
-                owned |= _stored_snapshot(request.root)
+                files |= snapshot.stored_files(built.snapshot)
+                owned |= snapshot.stored(request.root)
             else:
                 _write_snapshot(request.root, built.snapshot)
         return write.write(built.output, files, owned, remove=owned - files.keys())

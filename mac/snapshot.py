@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mac.conventions import slug
+from mac.conventions import SNAPSHOT_DIR, slug
 from mac.emit import UnrepresentableError, json_line, read_json
 from mac.model import Json, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import Location, Problem, ProblemsError, did_you_mean
@@ -42,6 +42,17 @@ def files(snapshot: Snapshot) -> Mapping[str, bytes]:
     found = {path: _lines(group) for path, group in groups.items()}
     found[SCOPES_FILE] = f"{head}{chr(10) if rows else ''}]}}\n".encode()
     return dict(sorted(found.items()))
+
+
+def stored_files(snapshot: Snapshot) -> dict[str, bytes]:
+    """The directory form where a monitoring repository keeps it: path below the repository → content."""
+    return {f"{SNAPSHOT_DIR}/{name}": data for name, data in files(snapshot).items()}
+
+
+def stored(root: Path) -> set[str]:
+    """Paths, below the repository, of the files of the snapshot that it keeps."""
+    folder = root / SNAPSHOT_DIR
+    return {path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:

@@ -34,7 +34,17 @@ from mac.exchange import (
 from mac.lock import locked, output_error
 from mac.problems import Location, OutputError, Problem, ProblemsError
 
-__all__ = ["Recovery", "Written", "foreign", "has_journal", "locked", "read_tree", "recover", "write"]
+__all__ = [
+    "Recovery",
+    "Written",
+    "foreign",
+    "has_journal",
+    "locked",
+    "read_tree",
+    "recover",
+    "replace_file",
+    "write",
+]
 
 _FEW_FILES = 64
 """Up to so many files are synced one by one; beyond, one sync of the file system is faster."""
@@ -135,6 +145,18 @@ def read_tree(root: Path, paths: Iterable[str]) -> Mapping[str, bytes]:
 
 
 # --- paths -------------------------------------------------------------------------------------------
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """One file at a place of the user's choice, whole or not at all. Raises OutputError."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write_all(draft, data)
+        os.replace(draft, path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise output_error(f"cannot write {path}", error) from error
 
 
 def _places(root: Path, paths: Iterable[str]) -> dict[str, Path]:

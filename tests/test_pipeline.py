@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mac import pipeline
+from mac import pipeline, write
 from mac import snapshot as snapshots
 from mac.model import Resource, Scope, ScopeState, ScopeStatus, Snapshot
-from mac.problems import GitError, ProblemsError
+from mac.problems import GitError, OutputError, ProblemsError
 from tests import builders
 from tests.builders import instance
 from tests.conftest import mac_argv
@@ -333,3 +333,11 @@ def test_two_at_once_leave_the_output_of_one_of_them(repository: Path, tmp_path:
             assert process.returncode == 0, words.decode()
         assert tree(repository) in wanted
     assert json.loads(wanted[0]["provenance.json"])["schema_version"] == 1
+
+
+def test_a_snapshot_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(OutputError, match="cannot write"):
+        write.replace_file(folder, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
