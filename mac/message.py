@@ -14,6 +14,7 @@ SNAPSHOT_TRAILER = "Mac-Snapshot"
 REVISION_TRAILER = "Mac-Standards"
 
 _LINES = 40  # of the body; the diff has the rest
+_NAMED = 4  # so many names fit into a line
 _DONE = {"add": "added", "remove": "removed", "modify": "changed"}
 
 
@@ -27,12 +28,9 @@ def commit_message(
         trailers[REVISION_TRAILER] = revision
     if not changes:
         return "Keep the inventory that was read\n\nThe configuration is unchanged.", trailers
-    by_cause: dict[str, list[Change]] = defaultdict(list)
-    for change in changes:
-        by_cause[change.cause].append(change)
     body: list[str] = []
-    for cause in sorted(by_cause):
-        body += ["", f"By {cause}:", *sorted(_line(change) for change in by_cause[cause])]
+    for cause in sorted({change.cause for change in changes}):
+        body += ["", f"By {cause}:", *_lines([c for c in changes if c.cause == cause])]
     if len(body) > _LINES:
         body = [*body[:_LINES], f"- and {len(body) - _LINES} more lines"]
     return "\n".join([_subject(changes), *body]), trailers
@@ -56,12 +54,25 @@ def _subject(changes: list[Change]) -> str:
     return f"{', '.join(sorted({c.cause for c in changes}))}: {shown}"
 
 
-def _line(change: Change) -> str:
-    where = " / ".join(part for part in (change.service, change.environment, change.cell) if part)
-    times = f"{change.count} × " if change.count > 1 else ""
-    return _printable(
-        f"- {_DONE[change.action]} {times}{change.kind} {change.name}" + (f" ({where})" if where else "")
-    )
+def _lines(changes: list[Change]) -> list[str]:
+    """One line for all changes of a kind in one service and environment; a few are named, many counted."""
+    groups: dict[tuple[str, str, str, str, str], list[Change]] = defaultdict(list)
+    for change in changes:
+        job = change.name if change.kind == "target" else ""
+        groups[change.service, change.environment, change.kind, change.action, job].append(change)
+    lines = []
+    for (service, environment, kind, action, job), found in sorted(groups.items()):
+        count = sum(change.count for change in found)
+        names = sorted({change.name for change in found})
+        cells = {change.cell for change in found if change.cell}
+        where = [part for part in (service, environment) if part]
+        if cells:
+            where.append(cells.pop() if len(cells) == 1 else f"{len(cells)} cells")
+        what = job or (", ".join(names) if len(names) <= _NAMED else "")
+        number = kind if count == 1 else f"{count} {kind}s"
+        place = f" ({' / '.join(where)})" if where else ""
+        lines.append(_printable(f"- {_DONE[action]} {number} {what}".rstrip() + place))
+    return lines
 
 
 def _printable(text: str) -> str:
