@@ -380,8 +380,9 @@ def _commit(
 ) -> str | None:
     with clock.stage("commit"):
         paths = {built.output / p for p in (*built.owned, *built.rendered.files)}
-        if request.snapshot is None:
-            paths.add(request.root / conventions.SNAPSHOT_DIR)
+        kept = request.root / conventions.SNAPSHOT_DIR
+        if request.snapshot is None or request.snapshot.resolve() == kept.resolve():
+            paths.add(kept)
         progress("commit", "")
         text, trailers = message.commit_message(built.plan, built.rendered.provenance, repository.head())
         return repository.commit(sorted(paths), git.trailers(text, trailers))

@@ -129,6 +129,14 @@ def test_output_that_was_written_but_not_committed_is_committed_by_the_next_run(
     assert git(repository, "status", "--porcelain") == ""
 
 
+def test_the_repositorys_own_snapshot_is_committed_with_what_it_became(repository: Path) -> None:
+    kept = snapshots.stored_files(builders.snapshot(*fleet()))
+    write.write(repository, kept, [])
+    run(repository, repository / "inventory/snapshot", commit=True)
+    assert git(repository, "status", "--porcelain") == ""
+    assert set(git(repository, "ls-files", "inventory/snapshot").split("\n")) == set(kept)
+
+
 def test_the_same_snapshot_gives_the_same_bytes_whatever_the_process(
     repository: Path, seen: Seen, tmp_path: Path
 ) -> None:
