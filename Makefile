@@ -8,7 +8,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs venv engines clean
+.PHONY: help demo test check bench format docs venv engines clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,6 +28,9 @@ check: venv ## Check format, lint, types and the import rules
 format: venv ## Format the code, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: venv engines ## Measure mac on 50,000 rules beside promtool
+	$(WITH_ENGINES) $(BIN)/python benchmarks/rules.py
 
 docs: venv ## Write docs/cli.md anew from the command line
 	$(BIN)/python scripts/cli_docs.py
