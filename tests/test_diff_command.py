@@ -52,6 +52,14 @@ def test_changes_are_told_with_exit_code_2_when_it_is_asked_for(repository: Path
     assert "- 2 targets hdfs-datanode  (hdfs / production / main-us-east-1)" in plain.stdout
 
 
+def test_where_a_guard_would_stop_generate_is_a_warning(repository: Path, mac: Mac) -> None:
+    after = write(repository.parent / "after.jsonl", machines(range(2)))
+    result = mac("diff", "-C", repository, "--snapshot", after)
+    assert result.exit_code == 0
+    assert "warning: 36 of 40 targets would go" in result.stderr
+    assert "[guard-shrink]" in result.stderr
+
+
 def test_the_json_is_what_generate_then_does(repository: Path, mac: Mac) -> None:
     after = write(repository.parent / "after.jsonl", machines(range(60)))
     shown = json.loads(mac("diff", "-C", repository, "--snapshot", after, "--format", "json").stdout)

@@ -47,7 +47,8 @@ def command(
     Files are compared by what they mean: targets, rules, routes, receivers. Changes stand under what caused
     them: the inventory, standards, services, teams, templates or settings. Nothing is written.
     """
-    from mac import emit, pipeline, plan_report, report
+    from mac import emit, pipeline, plan_report
+    from mac.cli import problems
 
     request = pipeline.Request(
         root=root,
@@ -57,9 +58,9 @@ def command(
         allow_empty=allow_empty,
     )
     with progress.stage_progress() as report_progress:
-        built = pipeline.build(request, pipeline.Clock(), report_progress)
+        built = pipeline.plan(request, report_progress)
     if built.problems:
-        progress.diagnostics(report.text(built.problems, {}))
+        problems.show(built.problems, root)
     if output_format == "json":
         options.data(emit.json_pretty(plan_report.as_dict(built.plan)).decode())
     elif output_format == "markdown":
