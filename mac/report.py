@@ -35,7 +35,12 @@ def text(problems: Iterable[Problem], sources: Sources, *, color: bool = False) 
 
 def as_json(problems: Iterable[Problem]) -> str:
     """A JSON list of objects with path, line, column, severity, code, message and hint."""
-    return emit.json_pretty([_printable_fields(problem) for problem in ordered(problems)]).decode()
+    return emit.json_pretty(as_dicts(problems)).decode()
+
+
+def as_dicts(problems: Iterable[Problem]) -> list[dict[str, object]]:
+    """The same as values, for a larger JSON document; any JSON writer can hold them."""
+    return [_printable_fields(problem) for problem in ordered(problems)]
 
 
 def github(problems: Iterable[Problem], *, prefix: str = "") -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mac import report
 from mac.model import ScopeState, Snapshot
 from mac.pipeline import Outcome
 
 SCHEMA_VERSION = 1
+
+_WHYS = 10  # reasons that are shown to a person
+_NAMED = 3  # resources that are named for each
 
 
 def as_dict(outcome: Outcome) -> dict[str, Any]:
@@ -30,7 +34,8 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
             "removed": len(outcome.written.removed),
         },
         "unbound": dict(sorted(Counter(u.reason for u in built.bindings.unbound).items())),
-        "problems": [p.as_dict() for p in built.problems],
+        "not_bound": _not_bound(outcome),
+        "problems": report.as_dicts(built.problems),
         "output": str(built.output),
         "snapshot": built.rendered.provenance["snapshot"],
         "commit": outcome.commit,
@@ -59,25 +64,56 @@ def counts(provenance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_text(outcome: Outcome) -> str:
-    """The same for a person at a terminal."""
+    """The same for a person at a terminal; what is not bound, and why, at the end."""
     d = as_dict(outcome)
     scopes = ", ".join(f"{count} {state}" for state, count in d["scopes"].items() if count)
     reasons = ", ".join(f"{count} {reason}" for reason, count in d["unbound"].items())
-    watched = f"{d['targets']} targets" + (
-        f" and {d['cloudwatch_resources']} resources through CloudWatch" if d["cloudwatch_resources"] else ""
+    watched = number(d["targets"], "target") + (
+        f" and {number(d['cloudwatch_resources'], 'resource')} through CloudWatch"
+        if d["cloudwatch_resources"]
+        else ""
     )
     rows = [
         ("resources", f"{d['resources']['found']} found, {d['resources']['bound']} bound"),
         ("not bound", f"{d['resources']['unbound']}" + (f": {reasons}" if reasons else "")),
         ("scopes", scopes),
-        ("watched", f"{watched}, in {d['cells']} cells"),
+        ("watched", f"{watched}, in {number(d['cells'], 'cell')}"),
         ("rules", f"{d['rules']['alerting']} alerting, {d['rules']['recording']} recording"),
         ("dashboards", str(d["dashboards"])),
         ("files", ", ".join(f"{count} {what}" for what, count in d["files"].items())),
         ("commit", _commit(outcome)),
         ("seconds", ", ".join(f"{s.name} {s.seconds:.2f}" for s in outcome.stages)),
     ]
-    return table(rows)
+    return table(rows) + _whys(d["not_bound"])
+
+
+def number(count: int, word: str) -> str:
+    """A count with its word: `1 cell`, `2 cells`."""
+    return f"{count} {word}" + ("" if count == 1 else "s")
+
+
+def _not_bound(outcome: Outcome) -> list[dict[str, Any]]:
+    """Resources that nothing watches, by why, the most frequent first; each reason with a few of them."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for unbound in outcome.built.bindings.unbound:
+        found[unbound.reason, unbound.detail].append(unbound.resource.id)
+    return [
+        {"reason": reason, "why": why, "count": len(ids), "examples": sorted(ids)[:_NAMED]}
+        for (reason, why), ids in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+
+
+def _whys(reasons: list[dict[str, Any]]) -> str:
+    if not reasons:
+        return ""
+    rows = [
+        (f"  {r['count']}", r["why"], ", ".join(r["examples"]) + (", …" if r["count"] > _NAMED else ""))
+        for r in reasons[:_WHYS]
+    ]
+    rest = reasons[_WHYS:]
+    if rest:
+        rows.append((f"  {sum(r['count'] for r in rest)}", "for other reasons: --format json has all", ""))
+    return "\nnot bound, and why:\n" + table(rows)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:
@@ -90,5 +126,6 @@ def table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def _commit(outcome: Outcome) -> str:
     if outcome.commit is None:
-        return "nothing new" if outcome.pushed else "none"
+        asked = any(stage.name == "commit" for stage in outcome.stages)
+        return "none: nothing has changed" if asked else "none: --commit was not given"
     return outcome.commit[:12] + (", pushed" if outcome.pushed else "")

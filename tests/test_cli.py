@@ -307,6 +307,24 @@ def test_without_a_repository_there_is_a_problem_and_a_way_out(
     assert f"{in_directory} has no mac.yaml" in answer.stderr
 
 
+@pytest.mark.parametrize("command", ["validate", "generate", "diff", "inventory", "test"])
+def test_problems_are_data_where_a_format_for_programs_is_asked_for(
+    in_directory: Path, mac: Callable[..., Any], command: str
+) -> None:
+    (in_directory / "mac.yaml").write_text("kind: Projekt\n")
+    for arguments in ([command, "--format", "json"], [command, "--format", "json", "-C", "."]):
+        answer = mac(*arguments)
+        assert answer.exit_code == 1
+        found = json.loads(answer.stdout)
+        keys = {"path", "line", "column", "severity", "code", "message", "hint"}
+        assert all(problem.keys() == keys for problem in found)
+        assert "unknown-kind" in {problem["code"] for problem in found}
+    assert mac("diff", "--format", "github").stdout.startswith("::error file=")
+    (in_directory / "mac.yaml").unlink()
+    answer = mac(command, "--format", "json")
+    assert [problem["code"] for problem in json.loads(answer.stdout)] == ["file-missing"]
+
+
 def test_a_folder_that_is_not_there_is_wrong_usage(mac: Callable[..., Any], tmp_path: Path) -> None:
     assert mac("-C", tmp_path / "none", "validate").exit_code == 64
     assert mac("validate", "-C", tmp_path / "none").exit_code == 64

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from mac import pipeline, write
 from mac import snapshot as snapshots
@@ -349,3 +350,12 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) ->
     with pytest.raises(OutputError, match="cannot write"):
         write.replace_file(folder, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_what_no_file_can_hold_is_told_as_json_too(
+    repository: Path, seen: Seen, mac: Callable[..., Result]
+) -> None:
+    path = seen([*fleet(), instance(99, tags={"service": "\ud800", "role": "ingest"})])
+    answer = mac("generate", "-C", repository, "--snapshot", path, "--format", "json")
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout)["unbound"] == {"hostile-value": 1}

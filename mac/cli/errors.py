@@ -78,9 +78,9 @@ def _explain(error: Exception, session: Session) -> int:
     from mac.problems import MacError, ProblemsError
 
     if isinstance(error, ProblemsError):
-        from mac.cli.problems import show
+        from mac.cli.problems import report_as_asked
 
-        show(error.problems, session.repository)
+        report_as_asked(error.problems, session)
         return error.exit_code
     if isinstance(error, MacError):
         _say(error.message, error.hint)

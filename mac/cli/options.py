@@ -47,6 +47,8 @@ def output_format(*formats: str) -> Callable[[F], F]:
         type=click.Choice(formats),
         default=formats[0],
         show_default=True,
+        is_eager=True,  # before an option that may have a problem to report
+        callback=_remember_format,
         help="How to report.",
     )
 
@@ -78,6 +80,11 @@ def note_if_verbose(message: str) -> None:
 def data(text: str) -> None:
     """What was asked for, on standard output, with one newline at its end."""
     click.echo(text, nl=not text.endswith("\n"), color=wants_color(sys.stdout))
+
+
+def _remember_format(ctx: click.Context, _option: click.Parameter, chosen: str) -> str:
+    ctx.ensure_object(Session).output_format = chosen
+    return chosen
 
 
 def _find_root(ctx: click.Context, _option: click.Parameter, given: str | None) -> Path:

@@ -1,7 +1,8 @@
-"""Problems on standard error, with the user's own lines, for commands whose output is something else."""
+"""Problems of commands whose output is something else, with the user's own lines or as data."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,8 +10,19 @@ from pathlib import Path
 import click
 
 from mac import files, report
-from mac.cli.options import wants_color
+from mac.cli.options import data, wants_color
+from mac.cli.session import Session
 from mac.problems import Problem
+
+
+def report_as_asked(problems: Iterable[Problem], session: Session) -> None:
+    """What a command ends with instead of its answer: data where --format names a format of problems."""
+    if session.output_format == "json":
+        data(report.as_json(problems))
+    elif session.output_format == "github":
+        data(report.github(problems, prefix=checkout_prefix(session.repository)))
+    else:
+        show(problems, session.repository)
 
 
 def show(problems: Iterable[Problem], root: Path | None) -> None:
@@ -29,3 +41,12 @@ def lines_of(problems: Iterable[Problem], root: Path | None) -> dict[str, Sequen
         if content is not None:
             lines[path] = files.lines(content)
     return lines
+
+
+def checkout_prefix(root: Path | None) -> str:
+    """Where the repository lies in the checkout that GitHub shows."""
+    workspace = os.environ.get("GITHUB_WORKSPACE", "")
+    if root and workspace and root.resolve().is_relative_to(Path(workspace).resolve()):
+        shown = root.resolve().relative_to(Path(workspace).resolve()).as_posix()
+        return "" if shown == "." else shown
+    return ""

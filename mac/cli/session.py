@@ -12,10 +12,11 @@ class Session:
     """One call of `mac`.
 
     `root` is -C before the command's name, as the user wrote it; `repository` what was found to be the
-    monitoring repository, for commands that need one.
+    monitoring repository, for commands that need one. `output_format`: --format, "" where there is none.
     """
 
     def __init__(self) -> None:
         self.verbose = False
         self.root: str | None = None
         self.repository: Path | None = None
+        self.output_format = ""

@@ -80,7 +80,7 @@ def _show(tested: Tested) -> None:
 
 
 def _json(tested: Tested) -> str:
-    from mac import emit
+    from mac import emit, report
 
     failed = sum(not result.passed for result in tested.report.results)
     return emit.json_pretty(
@@ -101,10 +101,10 @@ def _json(tested: Tested) -> str:
                     "line": result.location.line,
                     "outcome": "passed" if result.passed else "failed",
                     "seconds": round(result.seconds, 3),
-                    "problems": [problem.as_dict() for problem in result.problems],
+                    "problems": report.as_dicts(result.problems),
                 }
                 for result in tested.report.results
             ],
-            "problems": [problem.as_dict() for problem in tested.report.problems],
+            "problems": report.as_dicts(tested.report.problems),
         }
     ).decode()

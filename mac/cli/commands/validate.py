@@ -28,6 +28,7 @@ def command(paths: tuple[Path, ...], root: Path, engines: bool, output_format: s
     whose problems are shown. Ends with 1 when any of those is an error.
     """
     from mac import pipeline, report
+    from mac.cli.problems import checkout_prefix
     from mac.problems import errors
 
     found, sources = pipeline.check(root, engines_required=engines)
@@ -41,7 +42,7 @@ def command(paths: tuple[Path, ...], root: Path, engines: bool, output_format: s
         options.data(report.as_json(problems))
     elif output_format == "github":
         if problems:
-            options.data(report.github(problems, prefix=_prefix(root)))
+            options.data(report.github(problems, prefix=checkout_prefix(root)))
     elif problems:
         options.data(report.text(problems, sources, color=options.wants_color(sys.stdout)))
     else:
@@ -79,12 +80,3 @@ def _missing(chosen: Iterable[str], root: Path, told: Iterable[Problem]) -> list
 
 def _lies(path: str, folder: str) -> bool:
     return not folder or path == folder or path.startswith(f"{folder}/")
-
-
-def _prefix(root: Path) -> str:
-    """Where the repository lies in the checkout that GitHub shows."""
-    workspace = os.environ.get("GITHUB_WORKSPACE", "")
-    if workspace and root.resolve().is_relative_to(Path(workspace).resolve()):
-        shown = root.resolve().relative_to(Path(workspace).resolve()).as_posix()
-        return "" if shown == "." else shown
-    return ""
