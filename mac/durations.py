@@ -40,20 +40,3 @@ def seconds(text: str) -> float | None:
     """The length in seconds; None when the text is not a duration."""
     length = milliseconds(text)
     return None if length is None else length / 1000
-
-
-def spell(length: int) -> str:
-    """The shortest duration text of that many milliseconds, as Prometheus prints it. Negative: ValueError."""
-    if length < 0:
-        raise ValueError("a duration is never negative")
-    if length == 0:
-        return "0s"
-    parts = []
-    for unit, size in _UNITS.items():
-        # A remainder would have to be spelt in days, so weeks and years only stand alone.
-        if unit in ("y", "w") and length % size:
-            continue
-        count, length = divmod(length, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts)

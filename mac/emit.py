@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 import ryaml
 
-Json = Any
+from mac.model import Json
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 # Words that some YAML reader takes for something else than a string.
@@ -124,9 +123,6 @@ def json_line(value: Json) -> bytes:
     Raises UnrepresentableError for a lone surrogate.
     """
     return _json(value, orjson.OPT_SORT_KEYS)
-
-
-json_bytes = json_line
 
 
 def json_pretty(value: Json) -> bytes:

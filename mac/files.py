@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 from mac.problems import Location, Problem
@@ -67,13 +66,3 @@ def lines(content: bytes) -> tuple[str, ...]:
 
 def split_lines(text: str) -> tuple[str, ...]:
     return tuple(_LINE_BREAK.split(text))
-
-
-def sources(paths: Iterable[str], root: Path) -> dict[str, tuple[str, ...]]:
-    """Lines of those of these files that can be read, by the path as it is shown."""
-    found: dict[str, tuple[str, ...]] = {}
-    for path in sorted(set(paths)):
-        content = read(root / path, root)[0] if path else None
-        if content is not None:
-            found[path] = lines(content)
-    return found

@@ -124,8 +124,6 @@ class InventoryConfig:
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
-PARAMETER_TYPES = ("ratio", "duration", "count", "bytes", "seconds", "number", "string")
-
 ParameterValue = float | int | str
 
 

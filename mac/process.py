@@ -121,11 +121,6 @@ class Server:
                 )
             time.sleep(_POLL)
 
-    def hang_up(self) -> None:
-        """Ask it to read its configuration again."""
-        if self.running:
-            os.kill(self.pid, signal.SIGHUP)
-
     def stop(self, grace: float = 10.0) -> int:
         """End it by SIGTERM, and after `grace` seconds by SIGKILL. Returns its exit code."""
         if self._process.stdin is not None:

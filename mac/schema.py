@@ -16,10 +16,9 @@ from typing import Any
 
 import jsonschema_rs
 
+from mac.model import Json
 from mac.problems import Problem, did_you_mean, ordered
 from mac.source import Document, Pointer
-
-Json = Any
 
 _FOLDER = Path(__file__).with_name("schemas")
 

@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 import yaml
 
 from mac import emit, files, yaml_syntax
+from mac.model import Json
 from mac.problems import Location, Problem
 
-Json = Any
 Pointer = tuple[str | int, ...]
 """Keys and indexes from the top of a document down to one value."""
 
@@ -203,7 +203,7 @@ class _Builder:
 
     def document(self) -> Document:
         top = self.top or _Node(None, Location(self.shown), Location(self.shown))
-        digest = "sha256:" + hashlib.sha256(emit.json_bytes(top.value)).hexdigest()
+        digest = "sha256:" + hashlib.sha256(emit.json_line(top.value)).hexdigest()
         return Document(self.shown, top.value, self.lines, digest, top)
 
     # events
