@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, durations, emit, promtool_report, rules
+from mac import conventions, durations, emit, promtool_report, rules, templating
 from mac.engines import Engine
 from mac.model import Binding, Cell, Member, Partition, Resource, Standard
 from mac.problems import EngineError, Location, Problem, ordered
@@ -227,8 +227,8 @@ def _test_document(group: Sequence[rules.Rule], case: TestCase, part: _Run) -> d
 
 
 def _labels(rule: rules.Rule) -> dict[str, str]:
-    # In the rule file braces of a value are escaped for Go's templates; a firing alert has the value itself.
-    return {name: str(text).replace('{{"{"}}', "{") for name, text in rule["labels"].items()}
+    # The rule file has Go templates; a firing alert has what they print.
+    return {name: templating.go_printed(str(text)) for name, text in rule["labels"].items()}
 
 
 # --- promtool ----------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ MAX_OUTPUT = 64 * 1024 * 1024
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@-]*")
 _PROMQL_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _PROMQL_UNSAFE = re.compile('[\\\\"\x00-\x1f\x7f-\x9f\u2028\u2029]')
+_BRACE = '{{"{"}}'  # an action that prints a brace
 _FORBIDDEN = (
     nodes.FilterBlock,  # its content bypasses the rule for interpolations
     nodes.CallBlock,
@@ -95,7 +96,12 @@ def go_text(value: object) -> Safe:
 
     Each brace is escaped alone, so that two values side by side cannot form an action either.
     """
-    return Safe(str(value).replace("{", '{{"{"}}'))
+    return Safe(str(value).replace("{", _BRACE))
+
+
+def go_printed(text: str) -> str:
+    """What Go's template language prints for a text that `go_text` made."""
+    return text.replace(_BRACE, "{")
 
 
 def matchers(labels: Mapping[str, str]) -> Safe:

@@ -43,11 +43,6 @@ def labels_used(text: str) -> frozenset[str]:
     return frozenset(name for action, _ in _actions(text) for name in _LABEL.findall(action))
 
 
-def plain(text: str) -> str:
-    """The text that a label becomes whose braces were escaped one by one, as `templating.go_text` does."""
-    return text.replace('{{"{"}}', "{")
-
-
 def _actions(text: str) -> Iterator[tuple[str, str]]:
     """The content of every `{{ … }}` with its strings blanked, or a reason why it has no end."""
     at = text.find("{{")

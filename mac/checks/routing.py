@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mac import conventions, promql
+from mac import conventions, promql, templating
 from mac.checks import gotext, matchers
 from mac.checks.matchers import Matcher
 from mac.checks.tree import EXTERNAL, Rule, Tree
@@ -176,7 +176,7 @@ def _value(rule: Rule, label: str) -> str:
         return rule.name
     if label == conventions.CELL:
         return rule.cell
-    return gotext.plain(rule.labels.get(label, ""))
+    return templating.go_printed(rule.labels.get(label, ""))
 
 
 # --- inhibition --------------------------------------------------------------------------------------
