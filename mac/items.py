@@ -195,12 +195,18 @@ def _routes(path: str, route: Json, parent: str, team: str) -> Iterator[Item]:
     for matcher in matchers:
         if matcher.startswith(f'{conventions.TEAM}="'):
             team = matcher[len(conventions.TEAM) + 2 : -1]
-    own = ", ".join(matchers) or ("everything" if not parent else "everything else")
-    name = f"{parent} / {own}" if parent else own
+    name = _route_name(matchers, parent)
     value = {field: content for field, content in route.items() if field != "routes"}
     yield Item(Key("route", "", "", "", "tree", name), value, path, name, team=team)
     for child in route.get("routes", ()):
         yield from _routes(path, child, name, team)
+
+
+def _route_name(matchers: Iterable[str], parent: str) -> str:
+    own = ", ".join(matchers)
+    if not parent:
+        return own or "everything"
+    return f"{parent} / {own or 'everything else'}"
 
 
 def _dashboard(path: str, document: Json, entry: Entry) -> Iterator[Item]:
@@ -238,8 +244,7 @@ def route_order(files: Mapping[str, bytes]) -> Mapping[str, tuple[str, ...]]:
     order: dict[str, tuple[str, ...]] = {}
 
     def visit(route: Json, parent: str) -> str:
-        own = ", ".join(route.get("matchers", ())) or ("everything" if not parent else "everything else")
-        name = f"{parent} / {own}" if parent else own
+        name = _route_name(route.get("matchers", ()), parent)
         order[name] = tuple(visit(child, name) for child in route.get("routes", ()))
         return name
 
