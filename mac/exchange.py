@@ -153,16 +153,22 @@ def inode(path: Path) -> int | None:
         return None
 
 
-def sync_folder(path: Path) -> None:
-    """Makes renames within a folder last through a power cut."""
+def sync_file(path: Path) -> None:
+    """Makes a file's content last through a power cut. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes renames within a folder last through a power cut. Raises OSError."""
+    try:
+        sync_file(path)
     except OSError as error:
         if error.errno != errno.EINVAL:  # a file system that cannot sync folders
             raise
-    finally:
-        os.close(descriptor)
 
 
 def sync_file_system(path: Path) -> bool:
@@ -207,11 +213,7 @@ def exchange(root: Path, journal: Journal) -> None:
     path = _journal_path(root)
     draft = root / WORK_DIR / journal.staging / JOURNAL
     write_all(draft, json.dumps(asdict(journal)).encode())
-    descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(draft)
     os.rename(draft, path)
     try:
         sync_folder(path.parent)

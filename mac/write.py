@@ -27,6 +27,7 @@ from mac.exchange import (
     inode,
     new_staging,
     recover,
+    sync_file,
     sync_file_system,
     sync_folder,
     write_all,
@@ -362,11 +363,7 @@ def _remove_hollow(folder: Path, staged: _Staged) -> None:
 def _flush(staging: Path, staged: _Staged) -> None:
     if len(staged.files) <= _FEW_FILES or not sync_file_system(staging):
         for path in staged.files:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_file(path)
         for folder in staged.folders:
             sync_folder(folder)
     sync_folder(staging / "new")
