@@ -44,6 +44,18 @@ def read(path: Path, root: Path) -> tuple[bytes | None, tuple[Problem, ...]]:
     )
 
 
+def unlistable(error: OSError, root: Path) -> Problem:
+    """The problem of a folder that refused to be listed."""
+    place = Location(shown(Path(os.fsdecode(error.filename)), root))
+    if error.errno == errno.ENOTDIR:
+        return Problem(place, "file-unreadable", "is a file, not a folder")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Problem(place, "file-unreadable", "may not be listed by you", "check its owner and mode")
+    if error.errno == errno.ELOOP:
+        return Problem(place, "file-unreadable", "is a symbolic link that leads back to itself")
+    return Problem(place, "file-unreadable", f"cannot be listed: {error.strerror or error}")
+
+
 def _unreadable(path: Path, place: Location, error: Exception) -> Problem:
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.ENOENT, errno.ENOTDIR):

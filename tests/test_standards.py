@@ -49,6 +49,22 @@ def codes(root: Path) -> list[str]:
     return [problem.code for problem in standards.load(root).problems]
 
 
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(repository: Path):
+    (repository / "standards/services/more").symlink_to("more")
+    assert codes(repository) == []  # no link to a folder is followed
+    shutil.rmtree(repository / "standards")
+    (repository / "standards").touch()
+    first = standards.load(repository).problems[-1]
+    assert (first.location, first.code, first.message) == (
+        Location("standards"),
+        "file-unreadable",
+        "is a file, not a folder",
+    )
+    (repository / "standards").unlink()
+    (repository / "standards").symlink_to("standards")
+    assert "leads back to itself" in standards.load(repository).problems[-1].message
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_mistake_is_reported_as_its_golden_case_says(case: str, tmp_path: Path):
     expected = GOLDEN / case / EXPECTED

@@ -6,8 +6,9 @@ but its name stays known, so that one mistake is told once.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def load(root: Path) -> Loaded:
     reading = _Reading(root)
     reading.project()
     reading.inventory()
-    for path in _documents(root / STANDARDS_FOLDER):
+    for path in _documents(root / STANDARDS_FOLDER, reading.note_unlisted):
         reading.standards_document(path)
     written = reading.written
     found = ordered([*reading.problems, *references.check(written)])
@@ -72,9 +73,11 @@ def _digests(written: Written) -> dict[str, str]:
     return {name: document.content_digest for name, document in sorted(documents.items())}
 
 
-def _documents(folder: Path) -> Iterator[Path]:
-    """YAML files below a folder, sorted; hidden ones are somebody else's."""
-    for parent, folders, names in os.walk(folder):
+def _documents(folder: Path, unlisted: Callable[[OSError], None]) -> Iterator[Path]:
+    """YAML files below a folder, sorted; hidden ones are somebody else's. `unlisted` is told of folders whose
+    files cannot be known: what is in them has not been removed.
+    """
+    for parent, folders, names in os.walk(folder, onerror=unlisted):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         # A folder that is named like a document is told, not passed over.
         for name in sorted([*names, *folders]):
@@ -103,6 +106,11 @@ class _Reading:
         document = self._document(self.root / INVENTORY_FILE, ["Inventory"])
         if document:
             self.written.inventory = (decode.inventory(document), document)
+
+    def note_unlisted(self, error: OSError) -> None:
+        # Without the folder there are no teams, which is told.
+        if error.errno != errno.ENOENT:
+            self.problems.append(files.unlistable(error, self.root))
 
     def standards_document(self, path: Path) -> None:
         document = self._document(path, _KINDS)

@@ -7,9 +7,10 @@ not fit their schema is not judged, and neither is what refers to their inside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
-from mac import kinds, parameters
+from mac import conventions, durations, kinds, parameters
 from mac.model import AlertSeverity
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
@@ -17,6 +18,13 @@ from mac.standards import cycles, standard, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
+_WRITTEN_BY_HAND = ("standards", "templates", "inventory")
+_NOT_FOR_OUTPUT = frozenset([".git", conventions.WORK_DIR])
+_INTERVALS = {
+    "prometheus": ("scrape_interval", "evaluation_interval"),
+    "alertmanager": ("group_wait", "group_interval", "repeat_interval"),
+}
+_MAY_BE_ZERO = "group_wait"  # at the others Prometheus puts its own default in place, Alertmanager refuses
 _ALWAYS_TOLD = (AlertSeverity.PAGE, AlertSeverity.TICKET)
 
 
@@ -52,8 +60,28 @@ def _project(written: Written) -> Iterator[Problem]:
         )
         place = document.location(at) if document.has(at) else document.location(("spec",), key=True)
         yield Problem(place, "unknown-team", message, hint)
+    yield from _output(document)
+    yield from _intervals(document)
     for environment in document.data["spec"].get("environments", {}):
         yield from _overrides(document, ("spec", "environments", environment, "parameters"), written)
+
+
+def _output(document: Document) -> Iterator[Problem]:
+    at: Pointer = ("spec", "output")
+    folder = PurePosixPath(document.data["spec"].get("output", ".")).parts
+    if folder and (folder[0] in _WRITTEN_BY_HAND or not _NOT_FOR_OUTPUT.isdisjoint(folder)):
+        message = f"generated files cannot lie in {'/'.join(folder)}"
+        yield Problem(document.location(at), "wrong-value", message, 'a folder of their own, or "."')
+
+
+def _intervals(document: Document) -> Iterator[Problem]:
+    for section, names in _INTERVALS.items():
+        for name in names:
+            value = document.data["spec"].get(section, {}).get(name)
+            length = None if value is None else durations.milliseconds(value)
+            if value is not None and not length and (length is None or name != _MAY_BE_ZERO):
+                place = document.location(("spec", section, name))
+                yield Problem(place, "wrong-value", f"{value} is no time to wait", "as in 30s")
 
 
 def _inventory(written: Written) -> Iterator[Problem]:
