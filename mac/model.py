@@ -5,8 +5,9 @@ Raw dictionaries stop at the border: documents become these types in `standards`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -148,6 +149,20 @@ class Text:
 
     text: str
     location: Location = NOWHERE
+
+    def find(self, word: str) -> Location:
+        """Where `word` first stands by itself, else where the text begins. Block scalars keep their lines."""
+        found = re.search(rf"(?<![\w:]){re.escape(word)}(?![\w:])", self.text)
+        if found is None or not self.location.line:
+            return self.location
+        line = self.text.count("\n", 0, found.start())
+        column = found.start() - (self.text.rfind("\n", 0, found.start()) + 1)
+        return replace(
+            self.location,
+            line=self.location.line + line,
+            column=self.location.column + column,
+            length=len(word),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def check_text(text: Text, mode: Mode, standard: Standard) -> tuple[Problem, ...
         return (_problem(text, error),)
     problems = [
         Problem(
-            _find(text, name),
+            text.find(name),
             "template-value",
             f'"{name}" is not a name that a standard\'s templates know',
             did_you_mean(name, NAMES),
@@ -111,7 +111,7 @@ def check_text(text: Text, mode: Mode, standard: Standard) -> tuple[Problem, ...
     ]
     problems += [
         Problem(
-            _find(text, name),
+            text.find(name),
             "unknown-parameter",
             f'{standard.name} has no parameter "{name}"',
             did_you_mean(name, standard.parameters),
@@ -184,17 +184,6 @@ def _problem(text: Text, error: TemplateError, hint: str = "") -> Problem:
         place = Location(place.path, place.line + error.line - 1 if place.line else 0, 1)
     code = "template-syntax" if error.syntax else "template-value"
     return Problem(place, code, error.message, hint)
-
-
-def _find(text: Text, word: str) -> Location:
-    """Where `word` stands in the text, as far as line numbers tell (block scalars keep their lines)."""
-    place = text.location
-    for offset, line in enumerate(text.text.split("\n")):
-        found = re.search(rf"\b{re.escape(word)}\b", line)
-        if found and place.line:
-            column = found.start() + place.column
-            return Location(place.path, place.line + offset, column, len(word))
-    return place
 
 
 # --- which rules an override splits ------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -90,7 +89,7 @@ class Tree:
         source = self.places.get((rule.standard, rule.name))
         if source is None:
             return Location(rule.path)
-        return _find(source, word) if word else source.location
+        return source.find(word) if word else source.location
 
     def problem(
         self,
@@ -106,17 +105,6 @@ class Tree:
         place = self.place(rule, word)
         where = f"{rule.name}: " if place.path != rule.path else f'rule {rule.name} of group "{rule.group}": '
         return Problem(place, code, where + message, hint, severity)
-
-
-def _find(source: Text, word: str) -> Location:
-    """Where `word` first stands in a text, else the text's beginning. Block scalars keep their lines."""
-    place = source.location
-    found = re.search(rf"(?<![\w:]){re.escape(word)}(?![\w:])", source.text)
-    if found is None or not place.line:
-        return place
-    line = source.text.count("\n", 0, found.start())
-    column = found.start() - (source.text.rfind("\n", 0, found.start()) + 1)
-    return Location(place.path, place.line + line, place.column + column, len(word))
 
 
 def _rules(path: str, document: Json, entry: Mapping[str, Any]) -> Iterator[Rule]:
