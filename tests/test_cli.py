@@ -325,6 +325,12 @@ def test_problems_are_data_where_a_format_for_programs_is_asked_for(
     assert [problem["code"] for problem in json.loads(answer.stdout)] == ["file-missing"]
 
 
+def test_a_folder_in_place_of_the_project_file_is_told(in_directory: Path, mac: Callable[..., Any]) -> None:
+    (in_directory / "mac.yaml").mkdir()
+    for arguments in (["validate"], ["validate", "-C", "."]):
+        assert "mac.yaml: error: is a directory, not a file" in mac(*arguments).stdout
+
+
 def test_a_folder_that_is_not_there_is_wrong_usage(mac: Callable[..., Any], tmp_path: Path) -> None:
     assert mac("-C", tmp_path / "none", "validate").exit_code == 64
     assert mac("validate", "-C", tmp_path / "none").exit_code == 64

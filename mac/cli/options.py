@@ -98,12 +98,13 @@ def _repository(ctx: click.Context, named: str | None) -> Path:
         return Path(named or ".")
     if named is not None:
         directory = Path(named).absolute()
-        if not (directory / PROJECT_FILE).is_file():
+        if not os.path.lexists(directory / PROJECT_FILE):
             raise _no_project(directory, f"{named} has no {PROJECT_FILE}")
         return directory
     here = Path.cwd()
     for directory in (here, *here.parents):
-        if (directory / PROJECT_FILE).is_file():
+        # What is no file is told with the documents.
+        if os.path.lexists(directory / PROJECT_FILE):
             return directory
     raise _no_project(here, f"neither {here} nor a folder above it has a {PROJECT_FILE}")
 
