@@ -21,7 +21,7 @@ Rule = dict[str, Any]
 """A rule as the rule file has it: alert or record, expr, for, labels, annotations …"""
 
 NAMES = ("cell", "environment", "expected", "p", "scope", "service", "standard", "team", "tier")
-"""What a template of a standard may use."""
+"""What a template of a standard may use: the keys of `names`."""
 
 _METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 
@@ -52,7 +52,11 @@ def for_binding(binding: Binding) -> tuple[tuple[RenderedRule, ...], tuple[Probl
         for partition in binding.partitions if is_split else (everyone,):
             context = names(binding, partition, is_split=is_split)
             try:
-                rendered.append(RenderedRule(_rule(binding, source, context), source, partition.override))
+                rendered.append(
+                    RenderedRule(
+                        _rule(binding, source, partition.override, context), source, partition.override
+                    )
+                )
             except _AtError as error:
                 problems.append(error.problem)
     return tuple(rendered), ordered(problems)
@@ -72,7 +76,6 @@ def names(binding: Binding, partition: Partition, *, is_split: bool) -> dict[str
         "cell": binding.cell.name,
         "environment": binding.environment,
         "expected": partition.size,
-        "override": partition.override if is_split else "",
         "p": Names(partition.parameters),
         "scope": templating.matchers(selected),
         "service": binding.service,
@@ -130,11 +133,11 @@ class _AtError(Exception):
         self.problem = problem
 
 
-def _rule(binding: Binding, source: StandardRule, context: Mapping[str, Any]) -> Rule:
+def _rule(binding: Binding, source: StandardRule, override: str, context: Mapping[str, Any]) -> Rule:
     standard = binding.standard
     identity = {conventions.SERVICE: binding.service, conventions.ENVIRONMENT: binding.environment}
-    if context["override"]:
-        identity[conventions.OVERRIDE] = context["override"]
+    if override:
+        identity[conventions.OVERRIDE] = override
     expr = _render(source.expr, Mode.EXPRESSION, context, standard)
     if isinstance(source, StandardRecording):
         return {"record": source.record, "expr": expr, "labels": {**source.labels, **identity}}
