@@ -6,9 +6,9 @@ Every resource of the snapshot ends up in a binding or in `unbound`; none is dro
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 from mac import conventions, kinds, parameters
@@ -27,9 +27,10 @@ from mac.model import (
     Standard,
     Unbound,
 )
-from mac.problems import Location, Problem, Severity, did_you_mean, ordered
+from mac.notes import Notes, quoted
+from mac.problems import Location, Problem, Severity, did_you_mean, nearest, ordered
 
-_SHOWN = 5  # resources named in one message; the count says how many more there are
+_TAGS_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +44,9 @@ class Bindings:
     bound: int
 
 
-@dataclass(slots=True)
-class _Notes:
-    """Collects what is to be said once about many resources: (code, subject) → message and resources."""
-
-    texts: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    resources: dict[tuple[str, str], list[Resource]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, code: str, subject: str, resource: Resource, message: str, hint: str = "") -> None:
-        self.texts.setdefault((code, subject), (message, hint))
-        self.resources[code, subject].append(resource)
-
-    def problems(self) -> list[Problem]:
-        found = []
-        for (code, subject), (message, hint) in self.texts.items():
-            who = self.resources[code, subject]
-            named = ", ".join(sorted({r.id for r in who})[:_SHOWN])
-            more = f" and {len(who) - _SHOWN} more" if len(who) > _SHOWN else ""
-            found.append(
-                Problem(
-                    Location(min(r.arn for r in who)),
-                    code,
-                    f"{message} ({len(who)} resource{'s' * (len(who) != 1)}: {named}{more})",
-                    hint,
-                    Severity.WARNING,
-                )
-            )
-        return found
-
-
 def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     """Binds every resource. Exemptions that ended before `today` no longer hold and are reported."""
-    notes = _Notes()
+    notes = Notes()
     unbound: list[Unbound] = []
     groups: dict[tuple[Cell, str, str, str], list[tuple[Resource, dict[str, str]]]] = defaultdict(list)
     cells = _Cells(catalog.inventory.accounts, catalog.inventory.regions)
@@ -174,7 +146,7 @@ def _refusal(
     resource: Resource,
     labels: Mapping[str, str],
     candidates: list[Standard],
-    notes: _Notes,
+    notes: Notes,
 ) -> tuple[str, str] | None:
     """(reason, sentence) when no standard can watch the resource as it is; None when one may."""
     if resource.lifecycle is not Lifecycle.IN_SERVICE:
@@ -195,18 +167,38 @@ def _refusal(
     if not service:
         return ("no-service", _why_no_service(catalog, resource))
     if service not in catalog.services:
-        hint = did_you_mean(service, catalog.services)
-        notes.add(
-            "undeclared-service",
-            service,
-            resource,
-            f"the tag names the service {_quoted(service)}, which has no document in standards/services/",
-            hint,
-        )
+        hint = nearest(service, catalog.services)
+        message = f"the tag names the service {quoted(service)}, which has no document"
+        notes.add_unknown("undeclared-service", service, resource, message, hint)
         if catalog.project.undeclared_services == "report":
             near = f"; {hint}" if hint else ""
-            return ("undeclared-service", f"the service {_quoted(service)} is not declared{near}")
+            return ("undeclared-service", f"the service {quoted(service)} is not declared{near}")
     return None
+
+
+def nothing_bound(catalog: Catalog, bindings: Bindings) -> Problem:
+    """That no resource is bound, and what to look at: the tags that the fleet has, or the inventory."""
+    counted = Counter(u.reason for u in bindings.unbound)
+    why = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())
+    found = f"{len(bindings.unbound)} resources were found: {why}" if why else "no resources were found"
+    hint = "give the resources the tags that mac.yaml maps to labels"
+    if not why:
+        hint = "see whether inventory/aws.yaml names the accounts and regions that you mean"
+    elif seen := Counter(
+        key for u in bindings.unbound if u.reason == "no-service" for key in u.resource.tags
+    ):
+        source = next((s.tags for s in catalog.project.labels if s.label == conventions.SERVICE), ())
+        keys = ", ".join(f"{key} ({count})" for key, count in seen.most_common(_TAGS_SHOWN))
+        hint = (
+            f"the service is taken from the tag {' or '.join(source)} (spec.labels in mac.yaml), which "
+            f"{counted['no-service']} of them lack; the tags that they have most: {keys}"
+        )
+    return Problem(
+        Location("mac.yaml"),
+        "nothing-bound",
+        f"no resource is bound to any standard; {found}",
+        f"{hint}; or allow it with --allow-empty",
+    )
 
 
 def _representable(value: str) -> bool:
@@ -217,19 +209,14 @@ def _representable(value: str) -> bool:
     return True
 
 
-def _quoted(value: str) -> str:
-    shown = value if len(value) <= 60 else value[:59] + "…"
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown) + '"'
-
-
 def _why_no_service(catalog: Catalog, resource: Resource) -> str:
     wanted = next((s.tags for s in catalog.project.labels if s.label == conventions.SERVICE), ())
     if not resource.tags:
         return "it has no tags"
     sentence = f"it has no tag {' or '.join(wanted)}"
     for key in sorted(resource.tags):
-        if did_you_mean(key, wanted).startswith("did you mean"):
-            return f"{sentence}; its tag {_quoted(key)} looks like a misspelling"
+        if nearest(key, wanted):
+            return f"{sentence}; its tag {quoted(key)} looks like a misspelling"
     return sentence
 
 
@@ -237,7 +224,7 @@ def _why_no_standard(resource: Resource, labels: Mapping[str, str], candidates: 
     if any(_matches(s, labels) for s in candidates):
         return "it has no address to scrape"
     role = labels.get(conventions.ROLE)
-    having = f"the role {_quoted(role)}" if role else "no role"
+    having = f"the role {quoted(role)}" if role else "no role"
     return f"no standard for {resource.kind} matches it; it has {having}"
 
 
@@ -271,7 +258,7 @@ def _binding(
     key: tuple[Cell, str, str, str],
     found: list[tuple[Resource, dict[str, str]]],
     today: date,
-    notes: _Notes,
+    notes: Notes,
 ) -> Binding:
     cell, environment, service, standard_name = key
     standard = catalog.standards[standard_name]
@@ -323,7 +310,7 @@ def _settled(
 
 
 def _from_tags(
-    standard: Standard, resource: Resource, settled: Mapping[str, ParameterValue], notes: _Notes
+    standard: Standard, resource: Resource, settled: Mapping[str, ParameterValue], notes: Notes
 ) -> dict[str, ParameterValue]:
     """Parameters that the resource's `mac:` tags set, where they differ from the service's."""
     own: dict[str, ParameterValue] = {}
@@ -341,7 +328,7 @@ def _from_tags(
                 "tag-parameter",
                 f"{key}={text}",
                 resource,
-                f"the tag {_quoted(key)} has the value {_quoted(text)}, which {fault}",
+                f"the tag {quoted(key)} has the value {quoted(text)}, which {fault}",
                 f"the service's value {settled[name]} is used",
             )
         elif value != settled[name]:
@@ -349,7 +336,7 @@ def _from_tags(
     return own
 
 
-def _tag_parameters(resource: Resource, chosen: list[Standard], notes: _Notes) -> None:
+def _tag_parameters(resource: Resource, chosen: list[Standard], notes: Notes) -> None:
     """Tells of `mac:` tags that none of the resource's standards takes."""
     known = {name for standard in chosen for name in standard.parameters}
     opened = {p.name for standard in chosen for p in standard.parameters.values() if p.open_to_tags}
@@ -359,11 +346,11 @@ def _tag_parameters(resource: Resource, chosen: list[Standard], notes: _Notes) -
         if not key.startswith(conventions.PARAMETER_TAG_PREFIX) or name in opened:
             continue
         if name in known:
-            message = f"the tag {_quoted(key)} sets a parameter that is not open to tags in {standards}"
+            message = f"the tag {quoted(key)} sets a parameter that is not open to tags in {standards}"
             hint = "set it in the service's document, or give the parameter `tag: true` in the standard"
             notes.add("parameter-closed", key, resource, message, hint)
         else:
-            message = f"the tag {_quoted(key)} sets no parameter of {standards}"
+            message = f"the tag {quoted(key)} sets no parameter of {standards}"
             notes.add("tag-parameter", key, resource, message, did_you_mean(name, opened))
 
 
@@ -371,7 +358,7 @@ def _team(
     catalog: Catalog,
     document: Service | None,
     found: list[tuple[Resource, dict[str, str]]],
-    notes: _Notes,
+    notes: Notes,
 ) -> str:
     """The service's owner; without a document the team tag if all resources agree on one that exists."""
     if document:
@@ -380,14 +367,9 @@ def _team(
     for resource, labels in found:
         team = labels.get(conventions.TEAM, "")
         if team and team not in catalog.teams:
-            notes.add(
-                "unknown-team",
-                team,
-                resource,
-                f"the tag names the team {_quoted(team)}, which does not exist; "
-                f"{catalog.project.default_team} is told instead",
-                did_you_mean(team, catalog.teams),
-            )
+            told = catalog.project.default_team
+            message = f"the tag names the team {quoted(team)}, which does not exist; {told} is told instead"
+            notes.add_unknown("unknown-team", team, resource, message, nearest(team, catalog.teams))
     known = tagged & set(catalog.teams)
     return known.pop() if len(known) == 1 and len(tagged) == 1 else catalog.project.default_team
 

@@ -28,6 +28,8 @@ TAXONOMY = (SERVICE, ENVIRONMENT, ROLE, TEAM)
 
 PARAMETER_TAG_PREFIX = "mac:"
 
+SERVICES_DIR = "standards/services"
+TEAMS_DIR = "standards/teams"
 PROVENANCE = "provenance.json"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
 SNAPSHOT_DIR = "inventory/snapshot"

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -297,7 +296,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         bindings = bind.bind(catalog, state, request.today)
         found += bindings.problems
         if not bindings.bindings and not request.allow_empty:
-            found.append(_nothing_bound(bindings))
+            found.append(bind.nothing_bound(catalog, bindings))
             raise ProblemsError(found)
     with clock.stage("render"):
         progress("render", f"{len(bindings.bindings)} bindings")
@@ -384,8 +383,17 @@ def _commit(
         if request.snapshot is None or request.snapshot.resolve() == kept.resolve():
             paths.add(kept)
         progress("commit", "")
-        text, trailers = message.commit_message(built.plan, built.rendered.provenance, repository.head())
+        head = repository.head()
+        made = built.plan or _since(head, request, built)
+        text, trailers = message.commit_message(made, built.rendered.provenance, head)
         return repository.commit(sorted(paths), git.trailers(text, trailers))
+
+
+def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
+    """What an earlier run wrote and did not commit."""
+    new = built.rendered
+    old, provenance = _present(replace(request, base=head), built.output) if head else ({}, {})
+    return diff.plan(old, new.files, provenance, new.provenance)
 
 
 # --- problems of the pipeline itself -----------------------------------------------------------------
@@ -403,18 +411,6 @@ def _scope_problems(state: Snapshot) -> list[Problem]:
         for s in state.scopes
         if s.state is not ScopeState.COMPLETE
     ]
-
-
-def _nothing_bound(bindings: bind.Bindings) -> Problem:
-    counted = Counter(u.reason for u in bindings.unbound)
-    why = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())
-    found = f"{len(bindings.unbound)} resources were found: {why}" if why else "no resources were found"
-    return Problem(
-        Location("mac.yaml"),
-        "nothing-bound",
-        f"no resource is bound to any standard; {found}",
-        "give the resources the tags that mac.yaml maps to labels, or allow it with --allow-empty",
-    )
 
 
 def _edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:

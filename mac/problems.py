@@ -78,15 +78,20 @@ def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(p for p in problems if p.severity is Severity.ERROR)
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word that is meant in all likelihood, or nothing."""
+    folded = {c.casefold(): c for c in sorted(set(known))}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return f'did you mean "{folded[near[0]]}"?' if near else ""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or, when none is near, the known words; may be empty."""
     candidates = sorted(set(known))
     if not candidates:
         return ""
-    folded = {c.casefold(): c for c in candidates}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    if near:
-        return f'did you mean "{folded[near[0]]}"?'
+    if near := nearest(word, candidates):
+        return near
     shown = ", ".join(candidates[:12])
     return f"known: {shown}" + (", …" if len(candidates) > 12 else "")
 

@@ -77,6 +77,29 @@ def test_an_undeclared_service_is_watched_all_the_same_and_told_once() -> None:
     assert problem.hint == 'did you mean "web"?'
 
 
+def test_many_services_and_teams_without_a_document_are_one_problem_each() -> None:
+    machines = [instance(n, tags={"service": f"new {n % 5}", "team": f"crew{n % 5}"}) for n in range(1, 8)]
+    services, teams = bound(builders.catalog(), *machines).problems
+    assert (services.location.path, teams.location.path) == ("standards/services", "standards/teams")
+    assert "5 services that tags name (7 resources) have no document" in services.message
+    assert services.message.endswith(': "new 1" (2), "new 2" (2), "new 0", "new 3", "new 4"')
+    assert "crew1 (2), crew2 (2), crew0, crew3, crew4" in teams.message
+
+
+def test_misspelt_services_are_told_one_by_one_however_many_are_unknown() -> None:
+    names = ["wbe", *(f"unlike{n}" for n in range(5))]
+    machines = [instance(n, tags={"service": name}) for n, name in enumerate(names)]
+    hints = [p.hint for p in bound(builders.catalog(), *machines).problems]
+    assert hints.count('did you mean "web"?') == 1
+    assert len(hints) == 2
+
+
+def test_the_names_of_all_services_are_no_hint() -> None:
+    (problem,) = bound(builders.catalog(), instance(tags={"service": "unlike"})).problems
+    assert "known:" not in problem.hint
+    assert "write one in standards/services" in problem.hint
+
+
 def test_an_undeclared_service_can_be_only_reported() -> None:
     result = bound(builders.catalog(undeclared_services="report"), instance(tags={"service": "wbe"}))
     assert set(reasons(result).values()) == {"undeclared-service"}

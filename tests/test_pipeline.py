@@ -128,6 +128,7 @@ def test_output_that_was_written_but_not_committed_is_committed_by_the_next_run(
     assert not outcome.written.written
     assert outcome.commit is not None
     assert git(repository, "status", "--porcelain") == ""
+    assert f"{HOSTS} targets added" in git(repository, "log", "-1", "--format=%s")
 
 
 def test_the_repositorys_own_snapshot_is_committed_with_what_it_became(repository: Path) -> None:
@@ -199,6 +200,26 @@ def test_nothing_bound_is_an_error_that_says_why(repository: Path, seen: Seen) -
     (problem,) = caught.value.problems
     assert problem.code == "nothing-bound"
     assert "1 no-service" in problem.message
+
+
+def test_nothing_bound_names_the_tags_that_the_fleet_has(repository: Path, seen: Seen) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        run(repository, seen([instance(n, tags={"App": "shop", "Stage": "x"}) for n in range(3)]))
+    (problem,) = caught.value.problems
+    assert "from the tag service (spec.labels in mac.yaml), which 3 of them lack" in problem.hint
+    assert "App (3), Stage (3)" in problem.hint
+
+
+def test_what_is_not_bound_is_named_with_why(
+    repository: Path, seen: Seen, mac: Callable[..., Result]
+) -> None:
+    path = seen([*fleet(), *(instance(n, tags={}) for n in range(900, 905))])
+    answer = mac("generate", "-C", repository, "--snapshot", path)
+    words = answer.stdout.partition("not bound, and why:")[2].split()
+    assert words[:5] == ["5", "it", "has", "no", "tags"]
+    assert words[5:] == [*(f"{instance(n).id}," for n in range(900, 903)), "…"]
+    assert "in 1 cell\n" in answer.stdout
+    assert "none: --commit was not given" in answer.stdout
 
 
 def test_a_file_of_somebody_else_is_never_overwritten(repository: Path, seen: Seen) -> None:

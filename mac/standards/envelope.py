@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mac import schema
+from mac import conventions, schema
 from mac.problems import Problem, did_you_mean
 from mac.source import Document
 from mac.standards import secrets
 
 API_VERSION = "mac/v1"
-_FOLDERS = {"Service": "standards/services/", "Team": "standards/teams/"}
+_FOLDERS = {"Service": f"{conventions.SERVICES_DIR}/", "Team": f"{conventions.TEAMS_DIR}/"}
 _TEST_ENDINGS = (".test.yaml", ".test.yml")
 
 
