@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from mac import emit
@@ -12,6 +13,10 @@ from mac.problems import Location, Problem, Severity, ordered
 Sources = Mapping[str, Sequence[str]]
 """Path as Locations have it → the file's lines."""
 
+_ALIKE = 10  # warnings of one code about the fleet that are shown; the rest is counted
+_FLEET = re.compile(r"arn:|\d{12}/")
+"""What begins so is no file: a resource of AWS, or a scope."""
+
 _TAB = 4
 _WIDEST = 110  # columns of a user's line that are shown
 _NEAR = 1000  # characters around a place that are looked at
@@ -19,17 +24,22 @@ _NEAR = 1000  # characters around a place that are looked at
 _RED, _YELLOW, _BLUE, _CYAN, _BOLD, _RESET = (f"\x1b[{code}m" for code in (31, 33, 34, 36, 1, 0))
 
 
-def text(problems: Iterable[Problem], sources: Sources, *, color: bool = False) -> str:
+def text(problems: Iterable[Problem], sources: Sources, *, color: bool = False, every: bool = False) -> str:
     """Each problem with the user's own line, a caret under what is meant and the hint; then their number.
 
-    Empty when there are none. Ends with a newline otherwise.
+    Of many warnings of one code about AWS some are shown and the others counted, unless `every` is asked
+    for. Empty when there are none. Ends with a newline otherwise.
     """
     found = ordered(problems)
     if not found:
         return ""
     paint = _Paint(color)
     secrets = _secrets(found)
-    blocks = ["\n".join(_block(problem, sources, secrets, paint)) for problem in found]
+    shown, more = (found, {}) if every else _cut(found)
+    blocks = ["\n".join(_block(problem, sources, secrets, paint)) for problem in shown]
+    blocks += [
+        f"… and {count} more {paint(f'[{code}]', _CYAN)}: mac -v shows each" for code, count in more.items()
+    ]
     return "\n\n".join([*blocks, _count(found, paint)]) + "\n"
 
 
@@ -56,7 +66,7 @@ def summary(problems: Iterable[Problem]) -> str:
         number = sum(p.severity is severity for p in found)
         if number:
             counts.append(f"{number} {severity.value}{'s' * (number != 1)}")
-    paths = len({p.location.path for p in found if p.location.path})
+    paths = len({p.location.path for p in found if p.location.path and not _of_the_fleet(p)})
     where = f" in {paths} file{'s' * (paths != 1)}" if paths else ""
     return (" and ".join(counts) or "no problems") + where
 
@@ -73,6 +83,23 @@ class _Paint:
 
     def severity(self, severity: Severity) -> str:
         return self(severity.value, _BOLD, _RED if severity is Severity.ERROR else _YELLOW)
+
+
+def _of_the_fleet(problem: Problem) -> bool:
+    return _FLEET.match(problem.location.path) is not None
+
+
+def _cut(problems: Iterable[Problem]) -> tuple[list[Problem], Mapping[str, int]]:
+    """Those that are shown, and how many of each code are not: a fleet may have thousands of one kind."""
+    shown: list[Problem] = []
+    seen: Counter[str] = Counter()
+    for problem in problems:
+        if problem.severity is Severity.WARNING and _of_the_fleet(problem):
+            seen[problem.code] += 1
+            if seen[problem.code] > _ALIKE:
+                continue
+        shown.append(problem)
+    return shown, {code: count - _ALIKE for code, count in sorted(seen.items()) if count > _ALIKE}
 
 
 def _secrets(problems: Iterable[Problem]) -> dict[tuple[str, int], list[Location]]:

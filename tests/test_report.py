@@ -109,6 +109,26 @@ def test_the_last_line_counts():
     assert report.summary([]) == "no problems"
 
 
+def fleet_warnings(number: int) -> list[Problem]:
+    places = [Location(f"arn:aws:ec2:us-east-1:123456789012:instance/i-{n:03}") for n in range(number)]
+    return [problem(location=place, severity=Severity.WARNING, code="tag-parameter") for place in places]
+
+
+def test_of_many_warnings_about_resources_some_are_shown_and_all_are_counted():
+    found = [*fleet_warnings(60), problem()]
+    text = report.text(found, {})
+    assert text.count("[tag-parameter]") == 11
+    assert "… and 50 more [tag-parameter]: mac -v shows each\n" in text
+    assert text.endswith("1 error and 60 warnings in 1 file\n")
+    assert report.text(found, {}, every=True).count("[tag-parameter]") == 60
+    assert len(json.loads(report.as_json(found))) == 61
+
+
+def test_a_users_own_mistakes_are_all_shown():
+    found = [problem(line) for line in range(1, 61)]
+    assert report.text(found, {}).count("[wrong-value]") == 60
+
+
 def test_color_changes_nothing_but_the_color():
     problems, sources = (
         [problem(1, 3, 4, hint="h"), problem(1, severity=Severity.WARNING)],

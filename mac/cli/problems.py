@@ -22,13 +22,16 @@ def report_as_asked(problems: Iterable[Problem], session: Session) -> None:
     elif session.output_format == "github":
         data(report.github(problems, prefix=checkout_prefix(session.repository)))
     else:
-        show(problems, session.repository)
+        show(problems, session.repository, every=session.verbose)
 
 
-def show(problems: Iterable[Problem], root: Path | None) -> None:
-    """`root`: the monitoring repository, in which the problems' paths lie; None when there is none."""
+def show(problems: Iterable[Problem], root: Path | None, *, every: bool = False) -> None:
+    """`root`: the monitoring repository, in which the problems' paths lie; None when there is none.
+
+    `every`: also those that are like many others, as -v asks for.
+    """
     found = tuple(problems)
-    text = report.text(found, lines_of(found, root), color=wants_color(sys.stderr))
+    text = report.text(found, lines_of(found, root), color=wants_color(sys.stderr), every=every)
     click.echo(text, err=True, nl=False, color=wants_color(sys.stderr))
 
 

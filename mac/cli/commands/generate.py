@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mac.cli import options, progress
+from mac.cli.session import Session
 
 
 @click.command(epilog="Example: mac generate --snapshot inventory/snapshot --output /tmp/look --format json")
@@ -31,7 +32,9 @@ from mac.cli import options, progress
 @click.option("--allow-empty", is_flag=True, help="Allow that nothing is bound, this once.")
 @click.option("--engines", is_flag=True, help="Fail when promtool or amtool is missing.")
 @options.output_format("text", "json")
+@click.pass_obj
 def command(
+    session: Session,
     root: Path,
     snapshot: Path | None,
     output: Path | None,
@@ -66,5 +69,5 @@ def command(
         options.data(emit.json_pretty(summary.as_dict(outcome)).decode())
         return
     if outcome.built.problems:
-        problems.show(outcome.built.problems, root)
+        problems.show(outcome.built.problems, root, every=session.verbose)
     options.data(summary.as_text(outcome))
