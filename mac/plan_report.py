@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mac import report
 from mac.causes import CAUSES
 from mac.diff import ADD, MODIFY, REMOVE, Change, FieldChange, Plan
 from mac.model import Json
+from mac.problems import Problem
 
 SCHEMA_VERSION = 1
 
@@ -23,7 +25,13 @@ _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 _WIDE = 100
 _PLACES = 3
 """So many places are named; more are counted."""
+_NAMES = 8
+"""So many dashboards or files that come or go are lines of their own; more are one line."""
+_LONG, _AROUND = 400, 40
+"""So much of a value is shown, and so much of what two values share around what differs."""
 
+_STOPS = ("guard-shrink", "zero-rules", "foreign-file")
+_NAMED_ALONE = ("dashboard", "file")
 _NOTHING = "No changes: the generated configuration is up to date."
 _CAUSE_TITLES = {
     "inventory": "the inventory",
@@ -77,11 +85,15 @@ def text(plan: Plan, *, color: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def markdown(plan: Plan) -> str:
-    """A comment for a pull request: a table of totals, then each cause with its changes folded away."""
+def markdown(plan: Plan, problems: Sequence[Problem] = ()) -> str:
+    """A comment for a pull request: a table of totals, then each cause with its changes folded away.
+
+    `problems`: what else the reviewer should know; open when generate would stop at them.
+    """
+    warnings = _warnings(problems)
     if not plan:
-        return f"### mac diff\n\n{_NOTHING}\n"
-    parts = ["### mac diff\n", f"{_summary(plan)}\n", _totals(plan)]
+        return f"### mac diff\n\n{_NOTHING}\n{warnings}"
+    parts = ["### mac diff\n", f"{_summary(plan)}\n", _totals(plan), warnings]
     room = _COMMENT - sum(map(len, parts))
     for cause, changes in _by_cause(plan.changes):
         lines = [f"  {_SIGNS[line.action]} {line.title}" + _indented(line) for line in _folded(changes)]
@@ -130,11 +142,25 @@ def _folded(changes: Iterable[Change]) -> Iterator[_Line]:
     for change in changes:
         fields = tuple(f.field for f in change.fields)
         alike[change.kind, change.name, change.action, fields].append(change)
-    for group in alike.values():
+    groups = list(alike.values())
+    for kind in _NAMED_ALONE:
+        for action in _SIGNS:
+            found = [g for g in groups if (g[0].kind, g[0].action, g[0].fields) == (kind, action, ())]
+            if len(found) > _NAMES:
+                groups = [g for g in groups if g not in found]
+                yield _names([change for group in found for change in group])
+    for group in groups:
         if len(group) <= _PLACES:
             yield from (_line([change]) for change in group)
         else:
             yield _line(group)
+
+
+def _names(changes: Sequence[Change]) -> _Line:
+    """Dashboards or files that come or go: there is nothing to say of each but its name."""
+    shown = ", ".join(_shown(change.name) for change in changes[:_NAMES])
+    title = f"{len(changes)} {changes[0].kind}s"
+    return _Line(changes[0].action, title, (f"{shown}, and {len(changes) - _NAMES} more",))
 
 
 def _line(group: Sequence[Change]) -> _Line:
@@ -171,15 +197,36 @@ def _detail(field: FieldChange) -> Iterator[str]:
         yield f"{_shown(field.field)}: {old} → {new}"
         return
     yield f"{_shown(field.field)}:"
-    yield f"  - {old}"
-    yield f"  + {new}"
+    for sign, part in zip("-+", _differing(old, new), strict=True):
+        yield f"  {sign} {part}"
+
+
+def _differing(old: str, new: str) -> tuple[str, str]:
+    """Both values; of long ones the part from just before where they differ to just behind it."""
+    if max(len(old), len(new)) <= _LONG:
+        return old, new
+    before = _alike(old, new)
+    behind = _alike(old[before:][::-1], new[before:][::-1])
+    start, cut = max(before - _AROUND, 0), max(behind - _AROUND, 0)
+
+    def part(value: str) -> str:
+        shown = _shown(value[start : len(value) - cut], _LONG)
+        return ("…" if start else "") + shown + ("…" if cut else "")
+
+    return part(old), part(new)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two values have in common at their beginning."""
+    differ = (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(differ, min(len(one), len(other)))
 
 
 def _value(value: Json) -> str:
     if value is None:
         return "(none)"
     shown = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _shown(shown, 400)
+    return _shown(shown, len(shown))
 
 
 def _shown(value: str, limit: int = 160) -> str:
@@ -209,6 +256,16 @@ def _totals(plan: Plan) -> str:
         cells = " | ".join(f"{counts[kind, action]:,}" for action in (ADD, REMOVE, MODIFY))
         rows.append(f"| {kind} | {cells} |")
     return "\n" + "\n".join(rows) + "\n"
+
+
+def _warnings(problems: Sequence[Problem]) -> str:
+    if not problems:
+        return ""
+    stops = any(p.code in _STOPS for p in problems)
+    title = report.summary(problems) + (": generate would stop" if stops else "")
+    body = _fenced(report.text(problems, {}).splitlines()[:-2], _COMMENT // 4)
+    opened = "<details open>" if stops else "<details>"
+    return f"\n{opened}\n<summary>{title}</summary>\n\n{body}\n</details>\n"
 
 
 def _indented(line: _Line) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mac import diff, emit, items, plan_report, render, templates
+from mac import diff, emit, files, items, plan_report, render, templates
 from mac.bind import bind
 from mac.diff import Change, Plan
 from mac.model import Catalog, Guards, Resource, Service, Text, WorkingHours
-from mac.problems import Problem
+from mac.problems import Location, Problem, Severity
 from tests import builders
 from tests.builders import alert, instance, parameter, recording, snapshot, standard
 
-TEMPLATES, _ = templates.read(templates.shipped_root(), (o.template for o in render.OUTPUTS))
+TEMPLATES, _ = templates.read(files.shipped_root(), (o.template for o in render.OUTPUTS))
 CELL = "main-us-east-1"
 
 
@@ -510,6 +510,38 @@ def test_many_places_of_one_change_are_one_line() -> None:
     )
     lines = [line for line in plan_report.text(Plan(changes)).splitlines() if "Down" in line]
     assert lines == [f"  ~ 40 rules Down  (in 40 places, such as s0 / production / {CELL})"]
+
+
+@pytest.mark.parametrize("form", [plan_report.text, plan_report.markdown])
+def test_what_differs_in_a_long_value_is_what_is_shown(form: Callable[[Plan], str]) -> None:
+    old, new = (f"{'before ' * 200}in {value} {'behind ' * 200}" for value in ("172800", "259200"))
+    field = diff.FieldChange("expr", old, new)
+    shown = form(Plan((Change("modify", "rule", "Full", "s", "e", CELL, "standard", fields=(field,)),)))
+    assert "before in 172800 behind" in shown
+    assert "before in 259200 behind" in shown
+    assert max(map(len, shown.splitlines())) < 200
+
+
+def test_dashboards_that_come_together_are_one_line() -> None:
+    changes = tuple(Change("add", "dashboard", f"s{n}", f"s{n}", "", "", "inventory") for n in range(40))
+    assert plan_report.text(Plan(changes)).splitlines()[2:4] == [
+        "  + 40 dashboards",
+        "      s0, s1, s2, s3, s4, s5, s6, s7, and 32 more",
+    ]
+    few = plan_report.text(Plan(changes[:3]))
+    assert [line for line in few.splitlines() if "dashboard" in line] == [
+        f"  + dashboard s{n}  (s{n})" for n in range(3)
+    ]
+
+
+def test_a_reviewer_reads_the_warnings_too() -> None:
+    warning = Problem(Location("mac.yaml"), "edited-file", "it was edited", severity=Severity.WARNING)
+    stop = Problem(Location("mac.yaml"), "guard-shrink", "too many <b>go</b>", severity=Severity.WARNING)
+    assert "<details>\n<summary>1 warning in 1 file</summary>" in plan_report.markdown(Plan(), [warning])
+    shown = plan_report.markdown(some_plan(), [warning, stop])
+    assert "<details open>\n<summary>2 warnings in 1 file: generate would stop</summary>" in shown
+    assert "```\nmac.yaml: warning: it was edited [edited-file]" in shown
+    assert shown.index("too many <b>go</b>") < shown.index("\n```\n\n</details>")
 
 
 def hostile() -> Plan:

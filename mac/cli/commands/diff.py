@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mac.cli import options, progress
+from mac.cli.session import Session
 
 CHANGED = 2
 """The exit code of --detailed-exitcode when there are changes."""
@@ -33,7 +34,9 @@ CHANGED = 2
 )
 @click.option("--allow-empty", is_flag=True, help="Show the plan even if nothing is bound.")
 @options.output_format("text", "json", "markdown", "github")
+@click.pass_obj
 def command(
+    session: Session,
     root: Path,
     base: str,
     snapshot: Path | None,
@@ -60,11 +63,11 @@ def command(
     with progress.stage_progress() as report_progress:
         built = pipeline.plan(request, report_progress)
     if built.problems:
-        problems.show(built.problems, root)
+        problems.show(built.problems, root, every=session.verbose)
     if output_format == "json":
         options.data(emit.json_pretty(plan_report.as_dict(built.plan)).decode())
     elif output_format == "markdown":
-        options.data(plan_report.markdown(built.plan))
+        options.data(plan_report.markdown(built.plan, built.problems))
     elif output_format == "github":
         options.data(plan_report.github(built.plan))
     else:
