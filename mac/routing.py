@@ -18,7 +18,7 @@ _SAME_SERVICE = [conventions.SERVICE, *_SAME_PLACE]
 # fields win over these.
 _HEADLINE = (
     "{{ .CommonLabels.service }} ({{ .CommonLabels.environment }}): "
-    "{{ range .Alerts.Firing }}{{ .Annotations.summary }} {{ end }}"
+    "{{ range .Alerts.Firing }}{{ .Annotations.summary }} {{ else }}resolved{{ end }}"
 )
 _DETAILS = (
     "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.summary }}\n{{ .Annotations.description }}\n"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mac import emit, render, templates
+from mac import emit, files, process, render, templates
 from mac.bind import bind
 from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
 from tests import builders
 from tests.builders import instance, snapshot, standard
 
-TEMPLATES, _ = templates.read(templates.shipped_root(), (o.template for o in render.OUTPUTS))
+TEMPLATES, _ = templates.read(files.shipped_root(), (o.template for o in render.OUTPUTS))
 RULES = "cells/main-us-east-1/rules/production/web.yml"
 TARGETS = "cells/main-us-east-1/targets/web.json"
 
@@ -137,3 +139,25 @@ def test_the_order_of_the_inventory_does_not_change_a_byte(numbers: list[int], r
     before = rendered(*machines).files
     random.shuffle(machines)  # type: ignore[attr-defined]
     assert rendered(*machines).files == before
+
+
+@pytest.mark.parametrize(("status", "headline"), [("firing", "down "), ("resolved", "resolved")])
+def test_a_headline_says_what_is_wrong_and_when_it_is_over(
+    status: str,
+    headline: str,
+    all_engines: Mapping[str, Mapping[str, Path]],
+    tmp_path: Path,
+) -> None:
+    files = rendered(instance()).files
+    receivers = emit.read_yaml(files["alertmanager/alertmanager.yml"].decode())["receivers"]
+    (title,) = {c["title"] for receiver in receivers for c in receiver.get("slack_configs", ())}
+    told = tmp_path / "told.json"
+    alerts = [{"status": status, "labels": {}, "annotations": {"summary": "down"}}]
+    labels = {"service": "web", "environment": "production"}
+    told.write_text(json.dumps({"status": status, "commonLabels": labels, "alerts": alerts}))
+    for programs in all_engines.values():
+        command = [programs["amtool"], "template", "render", f"--template.glob={tmp_path}/*.tmpl"]
+        answer = process.run(
+            [*map(str, command), f"--template.data={told}", f"--template.text={title}"], timeout=30
+        )
+        assert answer.stdout.rstrip("\n") == f"web (production): {headline}"
