@@ -25,6 +25,7 @@ _INTERVALS = {
     "alertmanager": ("group_wait", "group_interval", "repeat_interval"),
 }
 _MAY_BE_ZERO = "group_wait"  # at the others Prometheus puts its own default in place, Alertmanager refuses
+_WEEK = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _ALWAYS_TOLD = (AlertSeverity.PAGE, AlertSeverity.TICKET)
 
 
@@ -161,6 +162,12 @@ def _team(document: Document) -> Iterator[Problem]:
         place = document.location(("spec", "working_hours", "end"))
         hint = "hours over midnight are written as two teams' or as whole days: 00:00 to 24:00"
         yield Problem(place, "wrong-value", "the working hours end before they begin", hint)
+    for index, days in enumerate(hours["days"]):
+        first, _, last = days.partition(":")
+        if last and _WEEK.index(first) > _WEEK.index(last):
+            place = document.location(("spec", "working_hours", "days", index))
+            hint = "Alertmanager's week begins on sunday; write the days one by one"
+            yield Problem(place, "wrong-value", f"{first} comes after {last}", hint)
     zone = hours["timezone"]
     if not values.is_timezone(zone):
         hint = did_you_mean(zone, values.timezones())
