@@ -1,4 +1,7 @@
-"""Reading the bytes of a file that a user names, whatever lies there: a pipe, a directory, a huge file."""
+"""Reading a file that a user names, whatever lies there: a pipe, a directory, a huge file.
+
+And where the files are that mac ships.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,13 @@ from mac.problems import Location, Problem
 MAX_BYTES = 2_000_000
 
 _LINE_BREAK = re.compile("\r\n|\n|\r")
+
+
+def shipped_root() -> Path:
+    """Where standards, templates and inventory are that mac ships: in the wheel, or in its checkout."""
+    package = Path(__file__).resolve().parent
+    scaffold = package / "scaffold"
+    return scaffold if scaffold.is_dir() else package.parent
 
 
 def shown(path: Path, root: Path) -> str:
@@ -42,6 +52,26 @@ def read(path: Path, root: Path) -> tuple[bytes | None, tuple[Problem, ...]]:
     return None, (
         Problem(place, "file-too-large", f"the file has {size}", "split it into several documents"),
     )
+
+
+def decode(content: bytes, shown: str) -> tuple[str | None, tuple[Problem, ...]]:
+    """The text of a file's bytes, without a byte order mark."""
+    try:
+        return content.decode().removeprefix("\ufeff"), ()
+    except UnicodeDecodeError as error:
+        before = lines(content[: error.start])
+        hint = "save it as UTF-8"
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            hint = "the file is UTF-16: save it as UTF-8"
+        place = Location(shown, len(before), len(before[-1]) + 1, 1)
+        message = f"the byte 0x{content[error.start]:02x} is not UTF-8"
+        return None, (Problem(place, "not-utf8", message, hint),)
+
+
+def read_text(path: Path, root: Path) -> tuple[str | None, tuple[Problem, ...]]:
+    """A document's text; as `read` and `decode`."""
+    content, problems = read(path, root)
+    return (None, problems) if content is None else decode(content, shown(path, root))
 
 
 def unlistable(error: OSError, root: Path) -> Problem:

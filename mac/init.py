@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mac import __version__, process
+from mac import __version__, files, process
 from mac.problems import EngineError, GitError, Location, OutputError, Problem
 
-_PACKAGE = Path(__file__).resolve().parent
-_EXTRA = _PACKAGE / "scaffold_extra"
+_EXTRA = Path(__file__).resolve().parent / "scaffold_extra"
 
 # Where it goes → where it lies. The user's from the beginning: kept as they are when they are there already.
 _SURROUNDINGS = {
@@ -39,7 +38,7 @@ class Scaffold:
 
 def shipped() -> Mapping[str, bytes]:
     """The files of the monitoring repository proper: path → content."""
-    source = _source()
+    source = files.shipped_root()
     found: dict[str, bytes] = {}
     for name in _SHIPPED:
         top = source / name
@@ -86,11 +85,6 @@ def write(target: Path, *, force: bool = False) -> tuple[Scaffold | None, tuple[
         raise OutputError(f"{error.filename or target} cannot be written: {error.strerror}") from error
     written = sorted(set(planned) - set(unchanged))
     return Scaffold(tuple(written), tuple(sorted(unchanged)), tuple(sorted(kept))), ()
-
-
-def _source() -> Path:
-    installed = _PACKAGE / "scaffold"
-    return installed if installed.is_dir() else _PACKAGE.parent
 
 
 def _gitignore(target: Path) -> bytes:

@@ -108,10 +108,9 @@ def parse(content: bytes, shown: str) -> Read:
     if len(content) > files.MAX_BYTES:
         size = f"the text has {len(content) / 1e6:,.1f} MB; mac reads up to {files.MAX_BYTES / 1e6:.0f} MB"
         return None, (Problem(Location(shown), "file-too-large", size),)
-    try:
-        text = content.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        return None, (_not_utf8(content, shown, error),)
+    text, problems = files.decode(content, shown)
+    if text is None:
+        return None, problems
     shown_lines = files.lines(content)
     problem = _strange_character(text, shown)
     if problem:
@@ -128,15 +127,6 @@ def parse(content: bytes, shown: str) -> Read:
     else:
         return builder.document(), tuple(builder.problems)
     return None, tuple(builder.problems)
-
-
-def _not_utf8(content: bytes, shown: str, error: UnicodeDecodeError) -> Problem:
-    before = files.lines(content[: error.start])
-    hint = "save it as UTF-8"
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        hint = "the file is UTF-16: save it as UTF-8"
-    place = Location(shown, len(before), len(before[-1]) + 1, 1)
-    return Problem(place, "not-utf8", f"the byte 0x{content[error.start]:02x} is not UTF-8", hint)
 
 
 def _strange_character(text: str, shown: str) -> Problem | None:

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from mac.files import read_text, shipped_root, split_lines
 from mac.problems import Location, Problem, did_you_mean
 
-MAX_BYTES = 1024 * 1024
 SUFFIX = ".j2"
-
-
-def shipped_root() -> Path:
-    """Where standards, templates and inventory are that mac ships: in the wheel, or in its checkout."""
-    package = Path(__file__).parent
-    scaffold = package / "scaffold"
-    return scaffold if scaffold.is_dir() else package.parent
 
 
 def read(root: Path, known: Iterable[str]) -> tuple[dict[str, str], tuple[Problem, ...]]:
@@ -29,10 +22,12 @@ def read(root: Path, known: Iterable[str]) -> tuple[dict[str, str], tuple[Proble
     folder = root / "templates"
     for name in wanted:
         own = folder / name
-        path = own if own.exists() or own.is_symlink() else shipped_root() / "templates" / name
-        text = _text(path, f"templates/{name}", problems)
+        base = root if own.exists() or own.is_symlink() else shipped_root()
+        text, faults = read_text(base / "templates" / name, base)
+        problems += faults
         if text is not None:
-            texts[name] = text
+            # A checkout may turn line ends, which changes nothing of what is meant.
+            texts[name] = "\n".join(split_lines(text))
     if folder.is_dir():
         for path in sorted(folder.rglob(f"*{SUFFIX}")):
             name = path.relative_to(folder).as_posix()
@@ -41,19 +36,3 @@ def read(root: Path, known: Iterable[str]) -> tuple[dict[str, str], tuple[Proble
                 message = "no generated file uses this template"
                 problems.append(Problem(place, "template-missing", message, did_you_mean(name, wanted)))
     return texts, tuple(problems)
-
-
-def _text(path: Path, shown: str, problems: list[Problem]) -> str | None:
-    place = Location(shown)
-    try:
-        if not path.is_file():
-            raise IsADirectoryError(0, "it is not a file")
-        if path.stat().st_size > MAX_BYTES:
-            problems.append(Problem(place, "file-too-large", f"a template of more than {MAX_BYTES} bytes"))
-            return None
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        problems.append(Problem(place, "not-utf8", f"byte {error.start} is not UTF-8"))
-    except OSError as error:
-        problems.append(Problem(place, "file-unreadable", f"it cannot be read: {error.strerror}"))
-    return None

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from mac import __version__, init
+from mac import __version__, files, init
 from mac.problems import GitError, OutputError
 
 
@@ -278,6 +278,6 @@ def test_an_installed_package_makes_the_same_repository(tmp_path: Path) -> None:
 
 
 def test_a_package_without_its_files_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(init, "_source", lambda: tmp_path)
+    monkeypatch.setattr(files, "shipped_root", lambda: tmp_path)
     with pytest.raises(OutputError, match="not installed completely"):
         init.shipped()
