@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from mac.files import read_text, shipped_root, split_lines
+from mac import files
 from mac.problems import Location, Problem, did_you_mean
 
 SUFFIX = ".j2"
@@ -22,12 +22,12 @@ def read(root: Path, known: Iterable[str]) -> tuple[dict[str, str], tuple[Proble
     folder = root / "templates"
     for name in wanted:
         own = folder / name
-        base = root if own.exists() or own.is_symlink() else shipped_root()
-        text, faults = read_text(base / "templates" / name, base)
+        base = root if own.exists() or own.is_symlink() else files.shipped_root()
+        text, faults = files.read_text(base / "templates" / name, base)
         problems += faults
         if text is not None:
             # A checkout may turn line ends, which changes nothing of what is meant.
-            texts[name] = "\n".join(split_lines(text))
+            texts[name] = "\n".join(files.split_lines(text))
     if folder.is_dir():
         for path in sorted(folder.rglob(f"*{SUFFIX}")):
             name = path.relative_to(folder).as_posix()

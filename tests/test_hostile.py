@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from mac import conventions, render, servers, templates, validate
+from mac import conventions, files, render, servers, templates, validate
 from mac.bind import bind
 from mac.model import AlertSeverity, Catalog, Service, Text
 from tests import builders
@@ -89,7 +89,7 @@ def generated(folder: Path) -> Path:
     wanted = snapshot(*(instance(n, tags=tags) for n, tags in enumerate(machines(), start=1)))
     bindings = bind(catalog(), wanted, date(2026, 11, 23))
     assert bindings.bound == len(VALUES)
-    texts, _ = templates.read(templates.shipped_root(), (o.template for o in render.OUTPUTS))
+    texts, _ = templates.read(files.shipped_root(), (o.template for o in render.OUTPUTS))
     rendered = render.render(catalog(), bindings, texts, "sha256:0")
     assert not rendered.problems
     assert not validate.check(rendered.files, rendered.documents, rendered.provenance)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mac import emit, engines, promql, render, schema, templates, validate
+from mac import emit, engines, files, promql, render, schema, templates, validate
 from mac.bind import bind
 from mac.checks import expressions, gotext, matchers
 from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Service, WorkingHours
@@ -23,7 +23,7 @@ from mac.problems import EngineError, Problem, Severity, errors
 from tests import builders
 from tests.builders import instance, snapshot, standard
 
-TEMPLATES, _ = templates.read(templates.shipped_root(), (o.template for o in render.OUTPUTS))
+TEMPLATES, _ = templates.read(files.shipped_root(), (o.template for o in render.OUTPUTS))
 CELL = "cells/main-us-east-1"
 RULES = f"{CELL}/rules/production/web.yml"
 PROMETHEUS = f"{CELL}/prometheus.yml"
