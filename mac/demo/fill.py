@@ -58,14 +58,12 @@ class Place:
 
 
 Places = dict[Site, Place]
-Progress = Callable[[str], None]
 
 
-def fill(fleet: Fleet, clients: Clients, progress: Progress = lambda _: None) -> Places:
+def fill(fleet: Fleet, clients: Clients) -> Places:
     """Builds the whole fleet in an AWS that has nothing of it yet, and tells where things are."""
     places: Places = {}
     for site in fleet.sites:
-        progress(f"{site.account_name} {site.region}")
         place = places[site] = Place(site)
         _network(place, clients("ec2", site))
         _load_balancer(place, clients("elbv2", site))
