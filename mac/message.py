@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mac import report
+
 if TYPE_CHECKING:
     from mac.diff import Change, Plan
     from mac.git import Commit
@@ -14,6 +16,7 @@ SNAPSHOT_TRAILER = "Mac-Snapshot"
 REVISION_TRAILER = "Mac-Standards"
 
 _LINES = 40  # of the body; the diff has the rest
+_WIDE = 200  # characters of a line
 _NAMED = 4  # so many names fit into a line
 _DONE = {"add": "added", "remove": "removed", "modify": "changed"}
 
@@ -71,11 +74,5 @@ def _lines(changes: list[Change]) -> list[str]:
         what = job or (", ".join(names) if len(names) <= _NAMED else "")
         number = kind if count == 1 else f"{count} {kind}s"
         place = f" ({' / '.join(where)})" if where else ""
-        lines.append(_printable(f"- {_DONE[action]} {number} {what}".rstrip() + place))
+        lines.append(report.one_line(f"- {_DONE[action]} {number} {what}".rstrip() + place, _WIDE))
     return lines
-
-
-def _printable(text: str) -> str:
-    """Names come from tags: one line, no control characters, of bearable length."""
-    shown = "".join(c if c.isprintable() else "?" for c in text)
-    return shown if len(shown) <= 200 else shown[:199] + "…"

@@ -115,7 +115,9 @@ def github(plan: Plan) -> str:
         lines = [f"{_SIGNS[line.action]} {line.title}" for line in _folded(changes)]
         shown = "\n".join([*lines[:20], *([f"and {len(lines) - 20} more"] if len(lines) > 20 else [])])
         notices.append((f"mac diff: because of {_CAUSE_TITLES[cause]}", shown))
-    return "".join(f"::notice title={_property(title)}::{_data(body)}\n" for title, body in notices)
+    return "".join(
+        report.workflow_command("notice", {"title": title}, body) + "\n" for title, body in notices
+    )
 
 
 # --- lines -------------------------------------------------------------------------------------------
@@ -230,9 +232,7 @@ def _value(value: Json) -> str:
 
 
 def _shown(value: str, limit: int = 160) -> str:
-    """One line without control characters, of bearable length."""
-    clean = "".join(char if char.isprintable() else "?" for char in value)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    return report.one_line(value, limit)
 
 
 def _summary(plan: Plan) -> str:
@@ -287,11 +287,3 @@ def _fenced(lines: Sequence[str], room: int) -> str:
     while fence in body:
         fence += "`"
     return f"{fence}\n{body}\n{fence}\n"
-
-
-def _data(value: str) -> str:
-    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(value: str) -> str:
-    return _data(value).replace(":", "%3A").replace(",", "%2C")

@@ -190,6 +190,12 @@ def visible(words: str) -> str:
     return _UNSAFE.sub(lambda match: f"<U+{ord(match.group()):04X}>", words)
 
 
+def one_line(words: str, limit: int) -> str:
+    """A name out of a tag: no control characters, no more than so many characters."""
+    clean = "".join(c if c.isprintable() else "?" for c in words)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
 def _width(words: str) -> int:
     """Columns that a terminal uses."""
     return sum(
@@ -232,9 +238,14 @@ def _annotation(problem: Problem, prefix: str) -> str:
             if place.length:
                 properties["endColumn"] = str(place.column + place.length)
     properties["title"] = problem.code
-    options = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     words = f"{problem.message}\n{problem.hint}" if problem.hint else problem.message
-    return f"::{problem.severity.value} {options}::{_data(words)}"
+    return workflow_command(problem.severity.value, properties, words)
+
+
+def workflow_command(name: str, properties: Mapping[str, str], words: str) -> str:
+    """One of GitHub's workflow commands (error, warning, notice), on a line without its end."""
+    options = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{name} {options}::{_data(words)}"
 
 
 def _data(words: str) -> str:
