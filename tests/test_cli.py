@@ -240,6 +240,14 @@ def test_a_reader_that_goes_away_is_no_failure_of_ours() -> None:
     os.close(writing)
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_failure(tmp_path: Path, closed: str) -> None:
+    words = ["sh", "-c", f'"$@" {closed}', "sh", *mac_argv(["init", tmp_path / "new", "--no-git"])]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "new/mac.yaml").is_file()
+
+
 def test_a_full_disk_is_told() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

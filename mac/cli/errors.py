@@ -30,6 +30,7 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
 
     SIGTERM ends it as ^C does, so that what it started is ended too.
     """
+    _open_closed_streams()
     before = signal.signal(signal.SIGTERM, _interrupt)
     session = Session()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -54,6 +55,24 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
     finally:
         signal.signal(signal.SIGTERM, before)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Whoever closed a standard stream (`mac … >&-`) wants nothing of it; a file that is opened later, such
+    as a lock, must not get its number, or what programs print would end there.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  for as long as we run
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _run(command: click.Command, arguments: Sequence[str], session: Session) -> int:
