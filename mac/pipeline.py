@@ -72,7 +72,8 @@ def silent(stage: str, text: str) -> None:
 class Request:
     """What to generate. `snapshot`: read this instead of asking AWS. `output`: where instead of mac.yaml's.
 
-    `allow_shrink` and `allow_empty` open a guard for this run only. `today` decides which exemptions hold.
+    `base`: the revision whose output is compared with, instead of the one on disk. `allow_shrink` and
+    `allow_empty` open a guard for this run only. `now` decides which exemptions hold.
     """
 
     root: Path
@@ -214,7 +215,7 @@ def check(root: Path, *, engines_required: bool = False) -> tuple[tuple[Problem,
 
 def _check_output(root: Path, catalog: Catalog | None, engines_required: bool) -> list[Problem]:
     output = root / catalog.project.output if catalog else root
-    files, provenance = _present(Request(root), output)
+    files, provenance = _present(root, output)
     if not provenance:
         return []
     documents, broken = render.read_back(files, provenance)
@@ -273,7 +274,7 @@ def plan(request: Request, progress: Progress = silent) -> Built:
 def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
     """Everything up to the plan; writes nothing. Raises ProblemsError when there are errors.
 
-    The guards' findings are among the problems, for `refuse` to judge.
+    The guards are not asked: see `refuse`.
     """
     root = request.root
     write.recover(root)
@@ -306,18 +307,19 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         raise ProblemsError(found)
     with clock.stage("validate"):
         progress("validate", f"{len(rendered.files)} files")
-        found += validate.check(
-            rendered.files, rendered.documents, rendered.provenance, validate.places(catalog)
-        )
+        where = validate.places(catalog)
+        found += validate.check(rendered.files, rendered.documents, rendered.provenance, where)
         if not errors(found):
-            found += validate.check_with_engines(rendered.files, required=request.engines_required)
+            found += validate.check_with_engines(
+                rendered.files, required=request.engines_required, where=where
+            )
     if errors(found):
         raise ProblemsError(found)
     output = request.output or root / catalog.project.output
     write.recover(output)
     with clock.stage("plan"):
         progress("plan", "comparing with what is there")
-        old, old_provenance = _present(request, output)
+        old, old_provenance = _present(root, output, request.base)
         plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
         owned = (*old_provenance.get("files", {}), conventions.PROVENANCE)
         found += _edited(old, old_provenance)
@@ -340,12 +342,12 @@ def _stops(built: Built, request: Request) -> list[Problem]:
     return [*found, *write.foreign(built.output, built.rendered.files, built.owned)]
 
 
-def _present(request: Request, output: Path) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
-    """The output that is there, on disk or in a revision, and its provenance ({} when there is none)."""
-    repository = git.open(request.root) if request.base else None
+def _present(root: Path, output: Path, base: str = "") -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
+    """The output that is there, on disk or in the revision `base`, and its provenance. {}: there is none."""
+    repository = git.open(root) if base else None
 
     def read(paths: Iterable[str]) -> Mapping[str, bytes]:
-        return repository.tree(request.base, output, paths) if repository else write.read_tree(output, paths)
+        return repository.tree(base, output, paths) if repository else write.read_tree(output, paths)
 
     files = dict(read([conventions.PROVENANCE]))
     if conventions.PROVENANCE not in files:
@@ -392,7 +394,7 @@ def _commit(
 def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
     """What an earlier run wrote and did not commit."""
     new = built.rendered
-    old, provenance = _present(replace(request, base=head), built.output) if head else ({}, {})
+    old, provenance = _present(request.root, built.output, head) if head else ({}, {})
     return diff.plan(old, new.files, provenance, new.provenance)
 
 

@@ -222,6 +222,20 @@ def test_what_is_not_bound_is_named_with_why(
     assert "none: --commit was not given" in answer.stdout
 
 
+def test_what_promtool_refuses_is_told_at_the_standard(repository: Path, seen: Seen, generation: str) -> None:
+    (standard,) = repository.glob("standards/*/host.yaml")
+    text = standard.read_text()
+    head, found, rest = text.partition("      summary: ")
+    assert found
+    standard.write_text(f'{head}{found}"{{{{ nosuchfunction $value }}}}"\n{rest.partition(chr(10))[2]}')
+    with pytest.raises(ProblemsError) as caught:
+        run(repository, seen(fleet()), engines_required=True)
+    (refused,) = (p for p in caught.value.problems if p.code == "engine-rejects")
+    assert refused.location.path == standard.relative_to(repository).as_posix()
+    assert refused.location.line
+    assert "nosuchfunction" in refused.message
+
+
 def test_a_file_of_somebody_else_is_never_overwritten(repository: Path, seen: Seen) -> None:
     mine = repository / "alertmanager/alertmanager.yml"
     mine.parent.mkdir()
