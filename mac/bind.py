@@ -299,7 +299,7 @@ def _settled(
 ) -> dict[str, ParameterValue]:
     """Parameters of a standard for a service: its defaults, then the environment's, then the service's."""
     layers = (
-        {name: parameter.default for name, parameter in standard.parameters.items()},
+        standard.defaults,
         catalog.project.environments.get(environment, {}).get(standard.name, {}),
         service.parameters.get(standard.name, {}) if service else {},
     )

@@ -36,7 +36,7 @@ def _binding(catalog: Catalog, cell: Cell, standard: Standard) -> Binding:
         team=catalog.project.default_team,
         tier=catalog.project.default_tier,
         members=(Member(_resource(standard), labels),),
-        partitions=(Partition("", {n: p.default for n, p in standard.parameters.items()}, 1),),
+        partitions=(Partition("", standard.defaults, 1),),
     )
 
 

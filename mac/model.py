@@ -276,6 +276,11 @@ class Standard:
     depends_on: tuple[str, ...] = ()
     location: Location = NOWHERE
 
+    @property
+    def defaults(self) -> dict[str, ParameterValue]:
+        """Parameter → its value where nothing overrides it."""
+        return {name: parameter.default for name, parameter in self.parameters.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Exemption:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mac import conventions
-from mac.model import AlertSeverity, Catalog, Project, Receiver, Service, Standard, Team, WorkingHours
+from mac.model import AlertSeverity, Catalog, Project, Receiver, Team, WorkingHours
 
 Document = dict[str, Any]
 
@@ -40,8 +40,16 @@ def alertmanager(catalog: Catalog) -> Document:
         "time_intervals": [_interval(t.name, hours) for t in teams if (hours := t.working_hours)],
         "inhibit_rules": [
             _outage_mutes_details(),
-            *_standards_mute(catalog.standards),
-            *_services_mute(catalog.services),
+            *_dependents_wait(
+                conventions.STANDARD,
+                ((name, standard.depends_on) for name, standard in catalog.standards.items()),
+                _SAME_SERVICE,
+            ),
+            *_dependents_wait(
+                conventions.SERVICE,
+                ((name, service.depends_on) for name, service in catalog.services.items()),
+                _SAME_PLACE,
+            ),
         ],
         "receivers": [receiver for team in teams for receiver in _receivers(team)],
     }
@@ -129,35 +137,18 @@ def _outage_mutes_details() -> Document:
     }
 
 
-def _standards_mute(standards: Mapping[str, Standard]) -> list[Document]:
-    """An outage of what a standard depends on mutes its alerts, within one service."""
+def _dependents_wait(
+    label: str, depends_on: Iterable[tuple[str, Sequence[str]]], equal: Sequence[str]
+) -> list[Document]:
+    """While something is down, what depends on it is muted. `label` names both; `equal`: where they meet."""
     return [
         {
-            "source_matchers": [
-                _equals(conventions.OUTAGE, "true"),
-                _one_of(conventions.STANDARD, standard.depends_on),
-            ],
-            "target_matchers": [_equals(conventions.STANDARD, name)],
-            "equal": _SAME_SERVICE,
+            "source_matchers": [_equals(conventions.OUTAGE, "true"), _one_of(label, needed)],
+            "target_matchers": [_equals(label, name)],
+            "equal": list(equal),
         }
-        for name, standard in sorted(standards.items())
-        if standard.depends_on
-    ]
-
-
-def _services_mute(services: Mapping[str, Service]) -> list[Document]:
-    """An outage of a service mutes the alerts of those that depend on it."""
-    return [
-        {
-            "source_matchers": [
-                _equals(conventions.OUTAGE, "true"),
-                _one_of(conventions.SERVICE, service.depends_on),
-            ],
-            "target_matchers": [_equals(conventions.SERVICE, name)],
-            "equal": _SAME_PLACE,
-        }
-        for name, service in sorted(services.items())
-        if service.depends_on
+        for name, needed in sorted(depends_on)
+        if needed
     ]
 
 

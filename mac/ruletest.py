@@ -156,8 +156,6 @@ def _misplaced(standard: Standard, case: TestCase) -> Iterator[Problem]:
 
 
 def _binding(standard: Standard, test: StandardTest, case: TestCase) -> Binding:
-    settled = {name: parameter.default for name, parameter in standard.parameters.items()}
-    settled.update(case.parameters)
     resource = Resource(arn="", kind=standard.applies_to.kind, account="", region="", id="")
     return Binding(
         cell=Cell(test.cell, "", ""),
@@ -167,7 +165,7 @@ def _binding(standard: Standard, test: StandardTest, case: TestCase) -> Binding:
         team=test.team,
         tier=test.tier,
         members=(Member(resource, {}),) * test.expected,
-        partitions=(Partition("", settled, test.expected),),
+        partitions=(Partition("", {**standard.defaults, **case.parameters}, test.expected),),
     )
 
 
