@@ -15,7 +15,7 @@ from mac import git_commit
 from mac.git_command import Caller, run
 from mac.git_paths import covers, literal, tops
 from mac.git_text import blobs_in, redact, shown, trailers
-from mac.problems import GitError
+from mac.problems import GitError, UsageError
 
 __all__ = ["Commit", "Repository", "open", "redact", "trailers"]
 
@@ -117,6 +117,10 @@ class Repository:
             )
         raise GitError(f"{rev!r} is not a revision of this repository", hint)
 
+    def require(self, path: Path) -> None:
+        """Raises GitError when files at this place cannot be committed here."""
+        self._name(path)
+
     def dirty(self, paths: Iterable[Path | str]) -> tuple[str, ...]:
         """Those files among `paths`, and below them, that differ from HEAD, staged or not, relative to the
         work tree's top. Untracked ones count, ignored ones do not.
@@ -154,10 +158,11 @@ class Repository:
     def switch(self, branch: str) -> None:
         """Goes to a branch: the local one, else a new one from the remote's of that name, else from HEAD.
 
-        The user's changes come along; where they cannot, git refuses.
+        The user's changes come along; where they cannot, git refuses. Raises UsageError for what is no name.
         """
-        if self._git("check-ref-format", "--branch", branch, ok=(0, 1, 128)).code:
-            raise GitError(f"{branch!r} is not a name for a branch")
+        is_name = self._git("check-ref-format", "--branch", branch, ok=(0, 1, 128)).code == 0
+        if not is_name or branch.startswith("refs/"):  # refs/heads/x would be made as refs/heads/refs/heads/x
+            raise UsageError(f"{branch!r} is not a name for a branch")
         refusal = f"cannot switch to branch {branch}"
         if self._git("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)).line == branch:
             return

@@ -43,7 +43,7 @@ from mac import (
     validate,
     write,
 )
-from mac.model import Catalog, ScopeState, Snapshot
+from mac.model import Catalog, Snapshot
 from mac.problems import (
     GitError,
     Location,
@@ -152,6 +152,7 @@ def inventory(
 ) -> Snapshot:
     """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`."""
     loaded = load(root)
+    progress("inventory", "asking AWS")
     with lock.locked(root, LOCK_WAIT):
         write.recover(root)
         found = _ask_aws(loaded, root, now or datetime.now(UTC), progress)
@@ -239,8 +240,7 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
     clock = Clock()
     with lock.locked(request.root, LOCK_WAIT):
         repository = git.open(request.root) if request.commit else None
-        if repository and request.branch:
-            repository.switch(request.branch)
+        branch = _prepare(repository, request) if repository else ""
         for _ in range(PUSH_ATTEMPTS):
             built = build(request, clock, progress)
             refuse(built, request)
@@ -250,7 +250,6 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
                 return Outcome(built, written, commit, False, clock.stages())
             with clock.stage("push"):
                 progress("push", f"to {request.remote}")
-                branch = request.branch or repository.branch()
                 if repository.push(branch, request.remote):
                     return Outcome(built, written, commit, True, clock.stages())
                 progress("push", "the remote has moved on: generating again on its head")
@@ -376,6 +375,15 @@ def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> 
         return write.write(built.output, files, owned, remove=owned - files.keys())
 
 
+def _prepare(repository: git.Repository, request: Request) -> str:
+    """Goes to the branch and returns its name; raises while nothing is written what would stop the end."""
+    if request.output:
+        repository.require(request.output)
+    if request.branch:
+        repository.switch(request.branch)
+    return repository.branch() if request.push else request.branch
+
+
 def _commit(
     repository: git.Repository, request: Request, built: Built, clock: Clock, progress: Progress
 ) -> str | None:
@@ -402,17 +410,16 @@ def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
 
 
 def _scope_problems(state: Snapshot) -> list[Problem]:
-    return [
-        Problem(
-            Location(str(s.scope)),
-            "scope-incomplete",
-            f"this scope is {s.state}: {s.reason}",
-            f"its last known good resources are kept (incomplete since {s.since})" if s.since else "",
-            Severity.WARNING,
-        )
-        for s in state.scopes
-        if s.state is not ScopeState.COMPLETE
-    ]
+    """One for each cause: credentials that have expired are one matter, however many scopes they leave."""
+    found = []
+    began = {status.scope: status.since for status in state.scopes}
+    for (scope_state, reason), scopes in collect.failed(state).items():
+        others = f" and {len(scopes) - 1} more" if len(scopes) > 1 else ""
+        since = min((began[scope] for scope in scopes if began[scope]), default="")
+        hint = "what was last known of it is kept" + (f" (incomplete since {since})" if since else "")
+        message = f"this scope{others} {'are' if others else 'is'} {scope_state}: {reason}"
+        found.append(Problem(Location(str(scopes[0])), "scope-incomplete", message, hint, Severity.WARNING))
+    return found
 
 
 def _edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:

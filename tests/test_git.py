@@ -15,7 +15,7 @@ import pytest
 
 from mac import git, git_command
 from mac.git_text import redact, shown, trailers
-from mac.problems import GitError
+from mac.problems import GitError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -506,9 +506,9 @@ def test_switching_refuses_what_would_lose_a_change(work: Path) -> None:
     assert (work / "README").read_text() == "mine, not committed"
 
 
-@pytest.mark.parametrize("name", ["-f", "a..b", "", "a b", "@{-1}x", "x.lock"])
+@pytest.mark.parametrize("name", ["-f", "a..b", "", "a b", "@{-1}x", "x.lock", "refs/heads/x"])
 def test_switching_refuses_what_is_no_branch_name(work: Path, name: str) -> None:
-    with pytest.raises(GitError, match="not a name for a branch"):
+    with pytest.raises(UsageError, match="not a name for a branch"):
         git.open(work).switch(name)
 
 

@@ -394,3 +394,16 @@ def test_what_no_file_can_hold_is_told_as_json_too(
     answer = mac("generate", "-C", repository, "--snapshot", path, "--format", "json")
     assert answer.exit_code == 0
     assert json.loads(answer.stdout)["unbound"] == {"hostile-value": 1}
+
+
+def test_what_could_not_be_committed_in_the_end_stops_before_anything_is_written(
+    repository: Path, seen: Seen, tmp_path: Path
+) -> None:
+    path = seen(fleet())
+    with pytest.raises(GitError, match="lies outside of the repository"):
+        run(repository, path, commit=True, output=tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+    git(repository, "checkout", "--quiet", "--detach")
+    with pytest.raises(GitError, match="HEAD is detached"):
+        run(repository, path, commit=True, push=True)
+    assert git(repository, "status", "--porcelain") == ""
