@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -205,7 +206,8 @@ def test_an_interrupt_ends_with_130_and_no_traceback(capsys: pytest.CaptureFixtu
     assert outcome(KeyboardInterrupt(), capsys) == (130, "\nerror: interrupted\n")
 
 
-def test_a_termination_ends_what_was_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_termination_ends_what_was_started(tmp_path: Path, number: signal.Signals) -> None:
     code = f"""
 import sys, time, click, pathlib
 from mac import process
@@ -223,10 +225,26 @@ sys.exit(guarded(command, []))
     ) as running:
         assert running.stdout
         assert running.stdout.readline() == "started\n"
-        running.terminate()
+        running.send_signal(number)
         _, said = running.communicate(timeout=30)
     assert (running.returncode, said) == (130, "\nerror: interrupted\n")
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
+
+
+def test_a_terminal_that_goes_is_no_matter_where_it_is_ignored() -> None:
+    """As nohup starts it."""
+    code = """
+import os, signal, sys, click
+from mac.cli.errors import guarded
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@click.command()
+def command():
+    os.kill(os.getpid(), signal.SIGHUP)
+    print("still here")
+sys.exit(guarded(command, []))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "still here\n", "")
 
 
 def test_a_reader_that_goes_away_is_no_failure_of_ours() -> None:

@@ -28,10 +28,13 @@ CLOSED_PIPE = 128 + signal.SIGPIPE  # as a program that the signal ends: `mac di
 def guarded(command: click.Command, arguments: Sequence[str]) -> int:
     """Run a click command to its exit code. Whatever it raises is told on standard error; nothing escapes.
 
-    SIGTERM ends it as ^C does, so that what it started is ended too.
+    SIGTERM, and a terminal that goes, end it as ^C does, so that what it started is ended too.
     """
     _open_closed_streams()
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     session = Session()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What AWS or a file system holds may be no text; it is shown as it can be.
@@ -53,7 +56,8 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return CLOSED_PIPE
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return code
 
 

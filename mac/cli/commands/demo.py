@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
-
 import click
 
 from mac.cli import options
@@ -25,11 +22,4 @@ def command(machines: int | None, seed: int | None, keep: bool, no_engines: bool
     """
     from mac.demo import run
 
-    # Ended by a signal, it still ends what it has started.
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
     run.demo(run.Settings(machines, seed, keep, engines=not no_engines), options.data)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
