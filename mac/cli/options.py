@@ -39,6 +39,28 @@ def root(function: F) -> F:
     )(function)
 
 
+def snapshot(function: F) -> F:
+    """Gives the command `snapshot: Path | None`, absolute, of a snapshot that exists."""
+    return click.option(
+        "--snapshot",
+        metavar="PATH",
+        type=click.Path(exists=True, path_type=Path),
+        callback=_absolute,
+        help="Use this snapshot (a file or a folder) instead of asking AWS.",
+    )(function)
+
+
+def output(meaning: str) -> Callable[[F], F]:
+    """Gives the command `output: Path | None`, absolute. `meaning`: what the folder is to it."""
+    return click.option(
+        "--output",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        callback=_absolute,
+        help=f"{meaning}  [default: `output` in mac.yaml, the repository itself]",
+    )
+
+
 def output_format(*formats: str) -> Callable[[F], F]:
     """Gives the command `output_format: str`, one of `formats`; the first is the default."""
     return click.option(
@@ -85,6 +107,10 @@ def data(text: str) -> None:
 def _remember_format(ctx: click.Context, _option: click.Parameter, chosen: str) -> str:
     ctx.ensure_object(Session).output_format = chosen
     return chosen
+
+
+def _absolute(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path | None:
+    return given.absolute() if given else None
 
 
 def _find_root(ctx: click.Context, _option: click.Parameter, given: str | None) -> Path:

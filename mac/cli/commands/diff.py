@@ -7,28 +7,15 @@ from pathlib import Path
 
 import click
 
-from mac.cli import options, progress
+from mac.cli import errors, options, progress
 from mac.cli.session import Session
-
-CHANGED = 2
-"""The exit code of --detailed-exitcode when there are changes."""
 
 
 @click.command(epilog="Example: mac diff --base origin/main --format markdown > comment.md")
 @options.root
 @click.option("--base", metavar="REV", default="", help="Compare with this Git revision, not with the files.")
-@click.option(
-    "--snapshot",
-    metavar="PATH",
-    type=click.Path(exists=True, path_type=Path),
-    help="Use this snapshot (a file or a folder) instead of asking AWS.",
-)
-@click.option(
-    "--output",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where the generated files are.  [default: `output` in mac.yaml, the repository itself]",
-)
+@options.snapshot
+@options.output("Where the generated files are.")
 @click.option(
     "--detailed-exitcode", is_flag=True, help="End with 2 when there are changes, with 0 when none."
 )
@@ -55,8 +42,8 @@ def command(
 
     request = pipeline.Request(
         root=root,
-        snapshot=snapshot.absolute() if snapshot else None,
-        output=output.absolute() if output else None,
+        snapshot=snapshot,
+        output=output,
         base=base,
         allow_empty=allow_empty,
     )
@@ -72,4 +59,4 @@ def command(
         options.data(plan_report.github(built.plan))
     else:
         options.data(plan_report.text(built.plan, color=options.wants_color(sys.stdout)))
-    return CHANGED if detailed_exitcode and built.plan else 0
+    return errors.CHANGES if detailed_exitcode and built.plan else errors.DONE

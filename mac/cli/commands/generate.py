@@ -12,18 +12,8 @@ from mac.cli.session import Session
 
 @click.command(epilog="Example: mac generate --snapshot inventory/snapshot --output /tmp/look --format json")
 @options.root
-@click.option(
-    "--snapshot",
-    metavar="PATH",
-    type=click.Path(exists=True, path_type=Path),
-    help="Use this snapshot (a file or a folder) instead of asking AWS.",
-)
-@click.option(
-    "--output",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where to write.  [default: `output` in mac.yaml, the repository itself]",
-)
+@options.snapshot
+@options.output("Where to write.")
 @click.option("--commit", is_flag=True, help="Commit what was generated, and nothing else.")
 @click.option("--push", is_flag=True, help="Push the commit; needs --commit.")
 @click.option("--branch", metavar="NAME", default="", help="Commit to this branch, made when it is new.")
@@ -53,8 +43,8 @@ def command(
 
     request = pipeline.Request(
         root=root,
-        snapshot=snapshot.absolute() if snapshot else None,
-        output=output.absolute() if output else None,
+        snapshot=snapshot,
+        output=output,
         commit=commit,
         push=push,
         branch=branch,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mac.cli import options
+from mac.cli import errors, options
 
 if TYPE_CHECKING:
     from mac.testrun import Tested
@@ -50,7 +50,7 @@ def command(
     else:
         options.data(_text(tested))
         _show(tested)
-    return 0 if tested.report.passed else 1
+    return errors.DONE if tested.report.passed else errors.PROBLEMS
 
 
 def _text(tested: Tested) -> str:
