@@ -305,6 +305,26 @@ def test_a_commit_outside_of_git_is_a_clear_error(repository: Path, seen: Seen, 
     assert not (bare / "cells").exists()
 
 
+def test_one_cause_is_told_once_however_many_scopes_it_leaves(
+    repository: Path, tmp_path: Path, mac: Callable[..., Result]
+) -> None:
+    kinds = ("autoscaling-group", "ec2-instance", "lambda-function", "rds-instance", "sqs-queue")
+    begin = "2026-11-20T10:00:00Z"
+    statuses = [
+        ScopeStatus(Scope(builders.ACCOUNT, builders.REGION, kind), ScopeState.STALE, "expired", begin)
+        for kind in kinds
+    ]
+    path = tmp_path / "stale.jsonl"
+    path.write_bytes(snapshots.to_bytes(Snapshot(tuple(statuses), tuple(fleet()))))
+    (problem,) = run(repository, path).built.problems
+    assert problem.location.path.endswith("/autoscaling-group")
+    assert problem.message == "this scope and 4 more are stale: expired"
+    assert begin in problem.hint
+    table = mac("inventory", "-C", repository, "--snapshot", path).stdout
+    assert table.count("expired") == 4
+    assert "and 2 more" in table
+
+
 def test_a_scope_that_failed_is_told_and_its_targets_stay(repository: Path, tmp_path: Path) -> None:
     scope = Scope(builders.ACCOUNT, builders.REGION, "ec2-instance")
     status = ScopeStatus(scope, ScopeState.DENIED, "AccessDenied", "2026-11-20T10:00:00Z")

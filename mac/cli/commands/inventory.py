@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mac.cli import options, progress
+from mac.cli import errors, options, progress
+
+_SCOPES = 3  # of one cause that are shown; the others are counted
 
 if TYPE_CHECKING:
     from mac.model import Snapshot
@@ -34,7 +36,7 @@ def command(
     """Read AWS and keep what was found."""
     ctx.obj.root = str(root)
     if ctx.invoked_subcommand:
-        return 0
+        return errors.DONE
     from mac import emit, pipeline
     from mac import snapshot as snapshots
     from mac.model import ScopeState
@@ -53,7 +55,7 @@ def command(
     else:
         options.data(_as_text(found))
     incomplete = any(s.state is not ScopeState.COMPLETE for s in found.scopes)
-    return 1 if strict and incomplete else 0
+    return errors.PROBLEMS if strict and incomplete else errors.DONE
 
 
 @command.command("iam-policy", epilog="Example: mac inventory iam-policy > policy.json")
@@ -104,24 +106,29 @@ def _as_dict(found: Snapshot) -> dict[str, object]:
 
 
 def _as_text(found: Snapshot) -> str:
-    """One line a kind, account and region side by side would be too wide; then every scope that failed."""
+    """One line a kind, account and region side by side would be too wide; then what failed, by its cause."""
     from collections import Counter
 
-    from mac import summary
-    from mac.model import Lifecycle, ScopeState
+    from mac import collect, summary
+    from mac.model import Lifecycle
 
     by_kind = Counter(r.kind for r in found.resources)
     serving = Counter(r.kind for r in found.resources if r.lifecycle is Lifecycle.IN_SERVICE)
     rows: list[tuple[str, ...]] = [("KIND", "FOUND", "IN SERVICE", "SCOPES")]
     for kind in sorted({s.scope.kind for s in found.scopes}):
-        states = Counter(s.state.value for s in found.scopes if s.scope.kind == kind)
-        shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        rows.append((kind, str(by_kind[kind]), str(serving[kind]), shown))
+        counted = Counter(s.state.value for s in found.scopes if s.scope.kind == kind)
+        states = ", ".join(f"{count} {state}" for state, count in sorted(counted.items()))
+        rows.append((kind, str(by_kind[kind]), str(serving[kind]), states))
     rows.append(("all", str(len(found.resources)), str(sum(serving.values())), ""))
     text = summary.table(rows)
-    failed = [s for s in found.scopes if s.state is not ScopeState.COMPLETE]
+    failed = collect.failed(found)
     if failed:
+        since = {s.scope: s.since for s in found.scopes}
         lines = [("SCOPE", "STATUS", "SINCE", "REASON")]
-        lines += [(str(s.scope), s.state.value, s.since, s.reason) for s in failed]
+        for (state, reason), scopes in failed.items():
+            more = len(scopes) - _SCOPES
+            lines += [(str(scope), state.value, since[scope], reason) for scope in scopes[:_SCOPES]]
+            if more > 0:
+                lines.append((f"and {more} more", state.value, "", reason))
         text += "\n" + summary.table(lines)
     return text
