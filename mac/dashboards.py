@@ -19,7 +19,8 @@ _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 def dashboard(service: str, bindings: Iterable[Binding]) -> Document | None:
     """Grafana's dashboard JSON (schema version 39) for a service; None when its standards have no panels.
 
-    Environment and cell are variables of the dashboard, so that one dashboard shows the service everywhere.
+    The environment and the data source, which is a cell's Prometheus or one behind them, are variables of the
+    dashboard, so that one dashboard shows the service everywhere.
     Its uid is made from the service's name: links to it survive.
     """
     by_standard: dict[str, Binding] = {}
@@ -55,20 +56,20 @@ def _variables(service: str) -> list[Document]:
     selector = f"up{{{templating.matchers({conventions.SERVICE: service})}}}"
     return [
         {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
-        *(
-            {
-                "name": label,
-                "label": label.capitalize(),
-                "type": "query",
-                "datasource": _DATASOURCE,
-                "query": {"query": f"label_values({selector}, {label})", "refId": label},
-                "refresh": 2,
-                "includeAll": True,
-                "multi": True,
-                "allValue": ".*",
-            }
-            for label in (conventions.ENVIRONMENT, conventions.REGION)
-        ),
+        {
+            "name": conventions.ENVIRONMENT,
+            "label": conventions.ENVIRONMENT.capitalize(),
+            "type": "query",
+            "datasource": _DATASOURCE,
+            "query": {
+                "query": f"label_values({selector}, {conventions.ENVIRONMENT})",
+                "refId": conventions.ENVIRONMENT,
+            },
+            "refresh": 2,
+            "includeAll": True,
+            "multi": True,
+            "allValue": ".*",
+        },
     ]
 
 

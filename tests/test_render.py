@@ -59,6 +59,14 @@ def test_the_provenance_names_every_file_and_rule() -> None:
     assert provenance["files"][TARGETS]["targets"] == 2
 
 
+def test_every_variable_of_a_dashboard_does_something() -> None:
+    dashboard = json.loads(rendered(instance()).files["dashboards/web.json"])
+    panels = json.dumps(dashboard["panels"])
+    for variable in dashboard["templating"]["list"]:
+        name = variable["name"]
+        assert f"${name}" in panels or f"${{{name}}}" in panels, name
+
+
 def test_a_target_carries_the_labels_of_the_taxonomy_and_not_the_team() -> None:
     result = rendered(instance(1, tags={"service": "web", "role": "web", "team": "data", "env": "prod"}))
     (group,) = json.loads(result.files[TARGETS])
