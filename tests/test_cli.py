@@ -247,6 +247,21 @@ sys.exit(guarded(command, []))
     assert (done.returncode, done.stdout, done.stderr) == (0, "still here\n", "")
 
 
+def test_an_interrupt_while_mac_is_being_imported_is_no_traceback() -> None:
+    program = """
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from mac.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_a_reader_that_goes_away_is_no_failure_of_ours() -> None:
     reading, writing = os.pipe()
     os.close(reading)
