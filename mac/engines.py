@@ -56,12 +56,12 @@ class Engine:
     def __str__(self) -> str:
         return f"{self.tool} {'.'.join(map(str, self.version))}"
 
-    def check_rules(self, paths: Sequence[Path], cwd: Path | None = None) -> tuple[Finding, ...]:
+    def check_rules(self, paths: Sequence[Path]) -> tuple[Finding, ...]:
         """What promtool finds wrong with rule files. Empty: all is well."""
         found: list[Finding] = []
         for first in range(0, len(paths), _FILES_AT_ONCE):
             chunk = paths[first : first + _FILES_AT_ONCE]
-            found += self._check(["check", "rules", *_NO_LINT], chunk, cwd)
+            found += self._check(["check", "rules", *_NO_LINT], chunk)
         return tuple(dict.fromkeys(found))
 
     def check_config(self, path: Path, cwd: Path | None = None) -> tuple[Finding, ...]:
@@ -76,7 +76,9 @@ class Engine:
         """Runs one promtool test file, in its own folder. Exit code 0: every expectation holds."""
         return process.run([self.path, "test", "rules", path.name], cwd=path.parent, timeout=timeout)
 
-    def _check(self, command: list[str], paths: Sequence[Path], cwd: Path | None) -> tuple[Finding, ...]:
+    def _check(
+        self, command: list[str], paths: Sequence[Path], cwd: Path | None = None
+    ) -> tuple[Finding, ...]:
         answer = process.run([self.path, *command, *paths], cwd=cwd, timeout=_CHECK_TIMEOUT)
         if answer.returncode == 0:
             return ()

@@ -194,9 +194,9 @@ def sync_file_system(path: Path) -> bool:
     return True
 
 
-def write_all(path: Path, data: bytes, mode: int = 0o666) -> None:
+def write_all(path: Path, data: bytes) -> None:
     """A new file with this content, not yet synced. Raises OSError; FileExistsError when it is there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         view = memoryview(data)
         while view:

@@ -147,15 +147,13 @@ class Clock:
 # --- inventory ---------------------------------------------------------------------------------------
 
 
-def inventory(
-    root: Path, *, to: Path | None = None, now: datetime | None = None, progress: Progress = silent
-) -> Snapshot:
+def inventory(root: Path, *, to: Path | None = None, progress: Progress = silent) -> Snapshot:
     """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`."""
     loaded = load(root)
     progress("inventory", "asking AWS")
     with lock.locked(root, LOCK_WAIT):
         write.recover(root)
-        found = _ask_aws(loaded, root, now or datetime.now(UTC), progress)
+        found = _ask_aws(loaded, root, datetime.now(UTC), progress)
         if to is not None:
             write.replace_file(to, snapshot.to_bytes(found))
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,11 +80,14 @@ def check(data: Json, name: str) -> tuple[SchemaError, ...]:
     return tuple(_Explained(_load(name)).all(validator.iter_errors(data)))
 
 
-def problems(document: Document, name: str) -> tuple[Problem, ...]:
-    """The same for a user's document, at the places where it is wrong."""
+def problems(document: Document, name: str, *, told: Collection[Pointer] = ()) -> tuple[Problem, ...]:
+    """The same for a user's document, at the places where it is wrong. What is wrong with `told` is told
+    already.
+    """
     return ordered(
         Problem(document.location(e.pointer, key=e.at_key), e.code, e.message, e.hint)
         for e in check(document.data, name)
+        if e.pointer not in told
     )
 
 

@@ -22,7 +22,8 @@ from mac.problems import EngineError
 
 # Both write it when the system has chosen the port, in all generations.
 _LISTENING = r'msg="Listening on".* address=127\.0\.0\.1:(\d+)\s*$'
-_REQUEST_TIMEOUT = 30.0
+_REQUEST_TIMEOUT = 30.0  # seconds
+_START_TIMEOUT = 60.0  # seconds; thousands of rule groups take some
 
 
 class Api:
@@ -125,11 +126,7 @@ class Alertmanager(Api):
 
 @contextlib.contextmanager
 def prometheus(
-    config: Path,
-    *,
-    engine: engines.Engine | None = None,
-    arguments: Sequence[str] = (),
-    timeout: float = 60.0,
+    config: Path, *, engine: engines.Engine | None = None, arguments: Sequence[str] = ()
 ) -> Iterator[Prometheus]:
     """A Prometheus on `config`, ready. It scrapes what the configuration says: mind where that points.
 
@@ -146,19 +143,13 @@ def prometheus(
             *arguments,
         ]
         with process.start(argv, cwd=data) as server:
-            api = Prometheus(_address(server, timeout))
-            server.wait_until(api.ready, timeout)
+            api = Prometheus(_address(server))
+            server.wait_until(api.ready, _START_TIMEOUT)
             yield api
 
 
 @contextlib.contextmanager
-def alertmanager(
-    config: Path,
-    *,
-    engine: engines.Engine | None = None,
-    arguments: Sequence[str] = (),
-    timeout: float = 60.0,
-) -> Iterator[Alertmanager]:
+def alertmanager(config: Path, *, engine: engines.Engine | None = None) -> Iterator[Alertmanager]:
     """An Alertmanager on `config`, ready, alone (no cluster). It notifies as the configuration says.
 
     Raises EngineError as `prometheus` does.
@@ -171,15 +162,14 @@ def alertmanager(
             f"--storage.path={data}",
             "--web.listen-address=127.0.0.1:0",
             "--cluster.listen-address=",
-            *arguments,
         ]
         # An unpacked Debian build reads its default template from the folder in which it is started.
         beside = engine.path.parent.parent / "share/prometheus/alertmanager"
         with process.start(argv, cwd=beside if beside.is_dir() else data) as server:
-            api = Alertmanager(_address(server, timeout))
-            server.wait_until(api.ready, timeout)
+            api = Alertmanager(_address(server))
+            server.wait_until(api.ready, _START_TIMEOUT)
             yield api
 
 
-def _address(server: process.Server, timeout: float) -> str:
-    return f"http://127.0.0.1:{server.wait_for_line(_LISTENING, timeout)[1]}"
+def _address(server: process.Server) -> str:
+    return f"http://127.0.0.1:{server.wait_for_line(_LISTENING, _START_TIMEOUT)[1]}"

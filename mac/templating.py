@@ -209,12 +209,11 @@ def _environment(mode: Mode) -> _Sandbox:
 class Template:
     """A compiled template. `parameters` are the names that it takes from `p`, `names` all others."""
 
-    __slots__ = ("_template", "mode", "names", "parameters", "text")
+    __slots__ = ("_template", "names", "parameters", "text")
 
     def __init__(self, text: str, mode: Mode) -> None:
         env = _environment(mode)
         self.text = text
-        self.mode = mode
         try:
             tree = env.parse(text)
             for node in tree.find_all(_FORBIDDEN):

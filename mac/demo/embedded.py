@@ -54,14 +54,14 @@ def _foreign(variable: str) -> bool:
 
 
 @contextlib.contextmanager
-def embedded_aws(port: int = 0) -> Iterator[EmbeddedAws]:
-    """An empty AWS on a loopback port (0: a free one), for as long as the `with` block runs.
+def embedded_aws() -> Iterator[EmbeddedAws]:
+    """An empty AWS on a free loopback port, for as long as the `with` block runs.
 
     Raises MacError when moto is not installed, EngineError when the process does not come up.
     """
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
         raise MacError("the embedded AWS needs moto", hint='install it with: pip install "mac[demo]"')
-    command = [sys.executable, "-m", "mac.demo.server", "--port", str(port)]
+    command = [sys.executable, "-m", "mac.demo.server"]
     # Sets of strings keep their order from run to run.
     environment = {k: v for k, v in os.environ.items() if not _foreign(k)} | {"PYTHONHASHSEED": "0"}
     with process.start(command, env=environment, tether=True) as server:

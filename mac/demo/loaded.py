@@ -100,9 +100,9 @@ def _settled(api: servers.Prometheus, jobs: set[str], expected: Counts) -> Count
     return settled(partial(shown, api, jobs), lambda counts: counts.targets == expected.targets)
 
 
-def settled(ask: Callable[[], T], good: Callable[[T], bool], patience: float = PATIENCE) -> T:
-    """The first good answer, else the last one when `patience` seconds have passed."""
-    deadline = time.monotonic() + patience
+def settled(ask: Callable[[], T], good: Callable[[T], bool]) -> T:
+    """The first good answer, else the last one when our patience is at its end."""
+    deadline = time.monotonic() + PATIENCE
     while not good(answer := ask()) and time.monotonic() < deadline:
         time.sleep(0.2)  # between two questions
     return answer

@@ -27,11 +27,7 @@ def check(document: Document, kinds: Sequence[str]) -> tuple[Problem, ...]:
     faults = [*_version(document), *_kind(document, kinds)]
     if not isinstance(kind, str) or kind not in kinds:
         return tuple(faults)
-    found = [
-        Problem(document.location(e.pointer, key=e.at_key), e.code, e.message, e.hint)
-        for e in schema.check(data, schema.KINDS[kind])
-        if e.pointer not in (("apiVersion",), ("kind",))
-    ]
+    found = schema.problems(document, schema.KINDS[kind], told=(("apiVersion",), ("kind",)))
     if kind == "Team":
         found = secrets.instead_of(found, document)
     return (*faults, *_placement(document, kind), *found)

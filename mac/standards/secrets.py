@@ -41,12 +41,12 @@ _TOKEN = re.compile(r"\b(xox[abeprs]-[A-Za-z0-9-]{10,}|(AKIA|ASIA)[A-Z0-9]{16}|g
 _RANDOM = re.compile(r"(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{32,}")
 
 
-def instead_of(problems: Iterable[Problem], document: Document) -> list[Problem]:
+def instead_of(problems: Iterable[Problem], document: Document) -> tuple[Problem, ...]:
     """The problems of a Team document, where those about a secret say so and do not repeat it."""
     found = list(_secrets(document))
     at_secret = {place for place, _ in found}
     kept = [p for p in problems if p.location not in at_secret]
-    return [*kept, *(problem for _, problem in found)]
+    return (*kept, *(problem for _, problem in found))
 
 
 def _secrets(document: Document) -> Iterator[tuple[Location, Problem]]:
