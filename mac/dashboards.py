@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mac import conventions, rules, templating
+from mac import conventions, promql, rules, templating
 from mac.model import Binding, Panel, Text
 from mac.templating import Mode, Safe, TemplateError
 
@@ -47,13 +47,13 @@ def dashboard(service: str, bindings: Iterable[Binding]) -> Document | None:
         "editable": False,
         "refresh": "1m",
         "time": {"from": "now-6h", "to": "now"},
-        "templating": {"list": _variables(service)},
+        "templating": {"list": _variables(service, by_standard.values())},
         "panels": panels,
     }
 
 
-def _variables(service: str) -> list[Document]:
-    selector = f"up{{{templating.matchers({conventions.SERVICE: service})}}}"
+def _variables(service: str, bindings: Iterable[Binding]) -> list[Document]:
+    selector = _any_series(service, bindings)
     return [
         {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
         {
@@ -73,8 +73,29 @@ def _variables(service: str) -> list[Document]:
     ]
 
 
+def _any_series(service: str, bindings: Iterable[Binding]) -> str:
+    """A selector of series that a service has wherever it is: `up` of what is scraped, and for what is read
+    from CloudWatch, which has no `up` of its own, the series of its panels.
+    """
+    metrics = set()
+    for binding in bindings:
+        if binding.standard.scrape:
+            metrics.add("up")
+            continue
+        context = _context(binding)
+        for panel in binding.standard.panels:
+            parsed = promql.parse(_render(panel.expr, context))
+            if isinstance(parsed, promql.Expression):
+                metrics |= parsed.metrics
+    matchers = templating.matchers({conventions.SERVICE: service})
+    if len(metrics) == 1:
+        return f"{metrics.pop()}{{{matchers}}}"
+    return f'{{__name__=~"{"|".join(sorted(metrics))}",{matchers}}}' if metrics else f"{{{matchers}}}"
+
+
 def _row(number: int, title: str, y: int) -> Document:
-    return {"id": number, "type": "row", "title": title, "gridPos": {"h": 1, "w": 24, "x": 0, "y": y}}
+    place = {"h": 1, "w": 24, "x": 0, "y": y}
+    return {"id": number, "type": "row", "title": title, "collapsed": False, "panels": [], "gridPos": place}
 
 
 def _panel(number: int, panel: Panel, binding: Binding, place: tuple[int, int]) -> Document:

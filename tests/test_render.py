@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mac import emit, files, process, render, templates
+from mac import emit, files, process, render, standards, templates
 from mac.bind import bind
 from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
 from tests import builders
@@ -65,6 +65,40 @@ def test_every_variable_of_a_dashboard_does_something() -> None:
     for variable in dashboard["templating"]["list"]:
         name = variable["name"]
         assert f"${name}" in panels or f"${{{name}}}" in panels, name
+
+
+@pytest.mark.parametrize(
+    ("names", "selector"),
+    [
+        (("host",), 'up{service="web"}'),
+        (
+            ("sqs-queue",),
+            '{__name__=~"aws_sqs_approximate_age_of_oldest_message_maximum'
+            "|aws_sqs_approximate_number_of_messages_visible_maximum"
+            '|aws_sqs_number_of_messages_deleted_sum|aws_sqs_number_of_messages_sent_sum",service="web"}',
+        ),
+        (
+            ("alb", "host"),
+            '{__name__=~"aws_applicationelb_target_response_time_p99'
+            '|service:alb_errors:per_minute|service:alb_requests:per_minute|up",service="web"}',
+        ),
+    ],
+)
+def test_a_dashboard_finds_its_environments_in_series_that_its_service_has(
+    names: tuple[str, ...], selector: str
+) -> None:
+    loaded = standards.load(files.shipped_root())
+    assert loaded.catalog is not None
+    shipped = loaded.catalog.standards
+    kinds = {"host": "ec2-instance", "sqs-queue": "sqs-queue", "alb": "load-balancer"}
+    resources = [
+        instance(number, kind=kinds[name], attributes={"type": "application"})
+        for number, name in enumerate(names)
+    ]
+    result = rendered(*resources, catalog=builders.catalog(*(shipped[name] for name in names)))
+    variables = json.loads(result.files["dashboards/web.json"])["templating"]["list"]
+    queries = [v["query"]["query"] for v in variables if v["type"] == "query"]
+    assert queries == [f"label_values({selector}, environment)"]
 
 
 def test_a_target_carries_the_labels_of_the_taxonomy_and_not_the_team() -> None:
