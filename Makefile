@@ -32,8 +32,9 @@ format: venv ## Format the code, and mend what the linter can
 bench: venv engines ## Measure mac on 50,000 rules beside promtool
 	$(WITH_ENGINES) $(BIN)/python benchmarks/rules.py
 
-docs: venv ## Write docs/cli.md anew from the command line
+docs: venv ## Write docs/cli.md and docs/kinds.md anew from the code
 	$(BIN)/python scripts/cli_docs.py
+	$(BIN)/python scripts/kinds_docs.py
 
 venv: ## Set up .venv
 	@$(PYTHON) scripts/venv.py

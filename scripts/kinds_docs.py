@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Write docs/kinds.md from what the kinds declare. A test tells when it is out of date: `make docs`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mac import iam
+from mac.kinds import Kind, all_kinds
+from mac.model import Lifecycle, Resource
+
+PAGE = Path(__file__).resolve().parent.parent / "docs/kinds.md"
+
+HEAD = """\
+# Kinds of AWS resources
+
+Written by `make docs` from the modules in `mac/kinds/`, one a kind. A standard names a kind in
+`spec.applies_to.kind`, and may match by the kind's *facts* beside the labels that every resource has
+(`service`, `role`, `environment`, `team`, `account`, `region`, `resource_id`).
+
+{kinds}
+
+Only a resource that is *in service* is watched. One that is starting is not expected to answer yet; one that
+is leaving, being terminated or stopped on purpose, leaves without an alert. One that has ended is not in the
+inventory. A state that is not listed counts as in service, so that a state nobody thought of is watched and
+not passed over.
+
+## What was run against what
+
+Every kind is read over HTTP, with its tags and in pages where it has some, from the server of
+[moto](https://github.com/getmoto/moto): `tests/test_kinds.py` and `mac demo` do it each time they run. What
+moto does not have comes from made-up answers in the shape of AWS's API: EMR instance fleets, machines in warm
+pools, the second page of a list of buckets. Calls and states are compared with botocore's model of the API.
+
+**Nothing was run against real AWS.** That the IAM actions suffice was not tried, since moto grants
+everything; nor does it show throttling or eventual consistency. The first run on an account of your own
+tells: a call that is denied makes its scope `denied`, with the call's name.
+
+## What reading takes
+
+`mac inventory iam-policy` prints the policy for the kinds that `inventory/aws.yaml` names: the actions below
+and `{always}`, which tells a disabled region from one that fails. No action changes anything, and none
+reads what is inside a bucket, queue, table or database.
+
+A scope is what is read, fails and is kept as one: a kind in a region of an account. `s3-bucket` has one scope
+for the account, since its list is global; buckets outside of the inventory's regions are left out.
+"""
+
+
+def page() -> str:
+    kinds = all_kinds().values()
+    listed = "\n".join(
+        ["| kind | what it is |", "|---|---|", *(f"| [`{k.name}`](#{k.name}) | {k.title} |" for k in kinds)]
+    )
+    always = next(iter(iam.policy([])["Statement"][0]["Action"]))
+    return "\n".join([HEAD.format(kinds=listed, always=always), *(section(kind) for kind in kinds)])
+
+
+def section(kind: Kind) -> str:
+    rows = [
+        ("calls", _words(f"{kind.service}:{call}" for call in kind.calls)),
+        ("IAM actions", _words(sorted(set(kind.calls.values())))),
+        ("scope", "the account" if kind.global_ else "account and region"),
+        ("facts", _words(kind.fact_names)),
+        ("CloudWatch namespace", _words(kind.namespaces)),
+        ("CloudWatch dimensions", _words(name for name, _ in kind.dimensions(_sample(kind)))),
+        *((str(lifecycle), _words(_states(kind, lifecycle))) for lifecycle in Lifecycle),
+    ]
+    table = "\n".join(f"| {name} | {words} |" for name, words in rows if words)
+    return f"## {kind.name}\n\n| {kind.title} | |\n|---|---|\n{table}\n"
+
+
+def _states(kind: Kind, lifecycle: Lifecycle) -> Iterator[str]:
+    """AWS's words. `""` is a resource without a state, which is how AWS shows one that is well."""
+    return (state or "(none)" for state, meaning in kind.states.items() if meaning is lifecycle)
+
+
+def _sample(kind: Kind) -> Resource:
+    balancer = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/x/0"
+    links = {"load-balancer": (balancer,)}
+    return Resource(arn=balancer, kind=kind.name, account="", region="", id="x", links=links)
+
+
+def _words(names: Iterator[str] | tuple[str, ...] | list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
