@@ -84,6 +84,16 @@ def _objects(schema: object) -> list[dict[str, dict[str, object]]]:
     return [schema, *(found for part in schema.values() for found in _objects(part))]
 
 
+def test_what_init_says_comes_next_is_there_to_do(tmp_path: Path, mac: Mac) -> None:
+    told = mac("init", tmp_path / "monitoring").stderr
+    steps = [line.split("   ")[0].strip() for line in told.partition("Next:\n")[2].splitlines()]
+    files = [part for step in steps if not step.startswith(("mac ", "git ")) for part in step.split(", ")]
+    assert files == ["inventory/aws.yaml", "mac.yaml", "standards/services", "teams"]
+    assert all((tmp_path / "monitoring" / name).exists() for name in files[:-1])
+    for command in (step.split()[1] for step in steps if step.startswith("mac ")):
+        assert mac(command, "--help").exit_code == 0
+
+
 def test_the_examples_of_the_readme_validate(repository: Path, mac: Mac) -> None:
     found = examples(PROJECT / "README.md", _HEADED)
     assert set(found) >= {

@@ -55,7 +55,10 @@ def command(
 _NEXT = """
 Next:
   inventory/aws.yaml          say which accounts and regions you have
+  mac inventory               read AWS
+  mac.yaml                    say how your tags are called
   standards/services, teams   replace ours by yours
   mac validate                check what you wrote
-  mac inventory               read AWS
-  mac generate --commit       generate, and commit"""
+  mac diff                    look at what would be generated
+  git add -A && git commit    keep what you wrote
+  mac generate --commit       generate, and commit that"""
