@@ -134,8 +134,10 @@ def _accepts(labels: Mapping[str, str], label: str, values: tuple[str, ...]) -> 
 
 
 def _collectable(standard: Standard, resource: Resource) -> bool:
-    """A scraped resource needs an address."""
-    return standard.scrape is None or bool(resource.addresses)
+    """A scraped resource needs an address, one that is read from CloudWatch needs dimensions there."""
+    if standard.scrape is not None and not resource.addresses:
+        return False
+    return standard.cloudwatch is None or bool(kinds.all_kinds()[resource.kind].dimensions(resource))
 
 
 # --- what is not bound, and why ----------------------------------------------------------------------
@@ -222,7 +224,7 @@ def _why_no_service(catalog: Catalog, resource: Resource) -> str:
 
 def _why_no_standard(resource: Resource, labels: Mapping[str, str], candidates: list[Standard]) -> str:
     if any(_matches(s, labels) for s in candidates):
-        return "it has no address to scrape"
+        return "it has neither an address to scrape nor metrics in CloudWatch"
     role = labels.get(conventions.ROLE)
     having = f"the role {quoted(role)}" if role else "no role"
     return f"no standard for {resource.kind} matches it; it has {having}"

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mac.bind import Bindings, bind
-from mac.model import AppliesTo, Catalog, Exemption, Lifecycle, Resource, Service
+from mac.model import (
+    AppliesTo,
+    Catalog,
+    CloudWatch,
+    CloudWatchMetric,
+    Exemption,
+    Lifecycle,
+    Resource,
+    Service,
+)
 from tests import builders
 from tests.builders import instance, parameter, snapshot, standard
 
@@ -59,6 +68,14 @@ def test_what_is_not_bound_has_a_reason(resource: Resource, reason: str) -> None
     assert reasons(result) == {resource.id: reason}
     assert not result.bindings
     assert result.bound == 0
+
+
+def test_a_resource_without_metrics_in_cloudwatch_is_not_bound_to_a_standard_that_reads_them() -> None:
+    source = CloudWatch("AWS/ApplicationELB", (CloudWatchMetric("RequestCount", ("Sum",)),))
+    chosen = standard(applies_to=AppliesTo("target-group"), scrape=None, cloudwatch=source)
+    # A target group that no load balancer stands before has no dimensions.
+    result = bound(builders.catalog(chosen), instance(kind="target-group"))
+    assert [(u.reason, "CloudWatch" in u.detail) for u in result.unbound] == [("no-standard", True)]
 
 
 def test_a_misspelt_tag_key_is_pointed_out() -> None:

@@ -35,6 +35,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
         yield from _scrape(standard.scrape, interval, document)
     if standard.cloudwatch:
         yield from _cloudwatch(standard.cloudwatch.period, standard.cloudwatch.length, document)
+        yield from _namespace(standard.cloudwatch.namespace, standard.applies_to.kind, document)
     yield from _duplicates(standard)
 
 
@@ -134,6 +135,15 @@ def _cloudwatch(period: str, length: str, document: Document) -> Iterator[Proble
         place = document.location(("spec", "cloudwatch", field))
         message = f"the length {length} is shorter than the period {period}, so no value would ever fit"
         yield Problem(place, "wrong-value", message, "make the length a few periods")
+
+
+def _namespace(namespace: str, kind: str, document: Document) -> Iterator[Problem]:
+    """A namespace of AWS that the kind has no metrics in; one of the user's own may be anything."""
+    known = kinds.all_kinds()[kind].namespaces if kind in kinds.names() else (namespace,)
+    if namespace.startswith("AWS/") and namespace not in known:
+        place = document.location(("spec", "cloudwatch", "namespace"))
+        message = f"{kind} has no metrics in the namespace {namespace}, as far as mac knows"
+        yield Problem(place, "wrong-value", message, did_you_mean(namespace, known), Severity.WARNING)
 
 
 # --- names -------------------------------------------------------------------------------------------
