@@ -1,7 +1,8 @@
 """The inventory as files: canonical, one resource a line, so that Git shows what changed in the fleet.
 
 A directory has `scopes.json` and `<account>/<region>/<kind>.jsonl`; a single file has a header line and
-then one line a resource. Both hold the same and neither holds a time at which it was read.
+then one line a resource. Both hold the same, say how many resources there are, so that one that was cut off
+is known, and hold no time at which they were read.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ _SUFFIX = ".jsonl"
 _REQUIRED = ("arn", "kind", "account", "region", "id")
 _TEXTS = (*_REQUIRED, "name", "state", "launched")
 _FIELDS = (*_TEXTS, "addresses", "lifecycle", "tags", "links", "attributes")
+_MEND = "put it back from Git, or remove it and run mac inventory"
 _SCOPE_TEXTS = ("account", "region", "kind", "state", "reason", "since")
 
 
@@ -38,7 +41,9 @@ def files(snapshot: Snapshot) -> Mapping[str, bytes]:
         path = f"{slug(resource.account)}/{slug(resource.region)}/{slug(resource.kind)}{_SUFFIX}"
         groups[path].append(resource)
     rows = ",\n".join(_line(row).decode() for row in _scope_rows(snapshot))
-    head = f'{{"schema_version": {SCHEMA_VERSION}, "scopes": [{chr(10) if rows else ""}{rows}'
+    count = len(snapshot.resources)
+    head = f'{{"schema_version": {SCHEMA_VERSION}, "resources": {count}, "scopes": ['
+    head += f"{chr(10) if rows else ''}{rows}"
     found = {path: _lines(group) for path, group in groups.items()}
     found[SCOPES_FILE] = f"{head}{chr(10) if rows else ''}]}}\n".encode()
     return dict(sorted(found.items()))
@@ -50,14 +55,20 @@ def stored_files(snapshot: Snapshot) -> dict[str, bytes]:
 
 
 def stored(root: Path) -> set[str]:
-    """Paths, below the repository, of the files of the snapshot that it keeps."""
+    """Paths, below the repository, of the files of the snapshot that it keeps; not of others beside them."""
     folder = root / SNAPSHOT_DIR
-    return {path.relative_to(root).as_posix() for path in folder.rglob("*") if path.is_file()}
+    found = (folder / SCOPES_FILE, *folder.rglob(f"*{_SUFFIX}"))
+    return {path.relative_to(root).as_posix() for path in found if path.is_file()}
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:
     """The single-file form."""
-    header = {"kind": "Snapshot", "schema_version": SCHEMA_VERSION, "scopes": _scope_rows(snapshot)}
+    header = {
+        "kind": "Snapshot",
+        "schema_version": SCHEMA_VERSION,
+        "resources": len(snapshot.resources),
+        "scopes": _scope_rows(snapshot),
+    }
     return _line(header) + b"\n" + _lines(snapshot.resources)
 
 
@@ -106,6 +117,14 @@ def _line(value: Json) -> bytes:
 # --- reading -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a snapshot says of itself. `resources`: how many it has, None when it does not say."""
+
+    statuses: tuple[ScopeStatus, ...] = ()
+    resources: int | None = None
+
+
 class _Invalid(Exception):  # noqa: N818  turned into a Problem where the line is known
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -138,35 +157,29 @@ def from_files(content: Mapping[str, bytes], root: str = "") -> Snapshot:
     prefix = f"{root}/" if root else ""
     problems: list[Problem] = []
     resources: list[tuple[Resource, Location]] = []
-    statuses: tuple[ScopeStatus, ...] = ()
-    header = Location(f"{prefix}{SCOPES_FILE}")
+    place = Location(f"{prefix}{SCOPES_FILE}")
     if SCOPES_FILE not in content:
-        problems.append(_problem(header, _Invalid("the file is missing", "run mac inventory --refresh")))
-    else:
-        try:
-            statuses = _statuses(_json(content[SCOPES_FILE]))
-        except _Invalid as error:
-            problems.append(_problem(header, error))
+        # What else lies there may be anything.
+        raise ProblemsError([_problem(place, _Invalid("the file is missing", _MEND))])
+    header = _header(content[SCOPES_FILE], place, problems)
     for path in sorted(content):
         if path.endswith(_SUFFIX):
             resources += _resources(content[path], f"{prefix}{path}", 1, problems)
-    return _snapshot(statuses, resources, problems)
+    return _snapshot(header, place, resources, problems)
 
 
 def from_bytes(data: bytes, path: str = "snapshot") -> Snapshot:
     """The snapshot that `to_bytes` wrote."""
     head, _, rest = data.partition(b"\n")
     problems: list[Problem] = []
-    statuses: tuple[ScopeStatus, ...] = ()
-    try:
-        statuses = _statuses(_json(head))
-    except _Invalid as error:
-        problems.append(_problem(Location(path, 1, 1), error))
-    return _snapshot(statuses, list(_resources(rest, path, 2, problems)), problems)
+    place = Location(path, 1, 1)
+    header = _header(head, place, problems)
+    return _snapshot(header, place, list(_resources(rest, path, 2, problems)), problems)
 
 
 def _snapshot(
-    statuses: tuple[ScopeStatus, ...],
+    header: _Header,
+    place: Location,
     resources: list[tuple[Resource, Location]],
     problems: list[Problem],
 ) -> Snapshot:
@@ -176,10 +189,14 @@ def _snapshot(
         if first is not location:
             again = _Invalid(f"{resource.arn} stands twice", f"the first is at {first}")
             problems.append(_problem(location, again))
+    if not problems and header.resources not in (None, len(resources)):
+        # A file that was cut off between two lines, or is gone, must not look like machines that are gone.
+        lacking = _Invalid(f"it has {header.resources} resources, but {len(resources)} were found", _MEND)
+        problems.append(_problem(place, lacking))
     if problems:
         raise ProblemsError(problems)
     ordered = sorted((resource for resource, _ in resources), key=lambda r: r.sort_key)
-    return Snapshot(tuple(sorted(statuses, key=lambda s: s.scope)), tuple(ordered))
+    return Snapshot(tuple(sorted(header.statuses, key=lambda s: s.scope)), tuple(ordered))
 
 
 def _problem(location: Location, error: _Invalid) -> Problem:
@@ -196,11 +213,28 @@ def _json(data: bytes) -> Json:
             raise _Invalid(f"not JSON: {error}") from error
 
 
+def _header(data: bytes, place: Location, problems: list[Problem]) -> _Header:
+    try:
+        header = _json(data)
+        return _Header(_statuses(header), _count(header))
+    except _Invalid as error:
+        problems.append(_problem(place, error))
+        return _Header()
+
+
+def _count(header: Json) -> int | None:
+    """None: a snapshot that was made by hand need not say it."""
+    count = header.get("resources")
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
+        raise _Invalid("resources is not a number")
+    return count
+
+
 def _statuses(header: Json) -> tuple[ScopeStatus, ...]:
     if not isinstance(header, dict) or "schema_version" not in header:
         raise _Invalid("not a snapshot: no schema_version")
     version = header["schema_version"]
-    if version != SCHEMA_VERSION:
+    if isinstance(version, bool) or version != SCHEMA_VERSION:
         raise _Invalid(f"schema_version {version} is not one that this mac reads ({SCHEMA_VERSION})")
     rows = header.get("scopes", [])
     if not isinstance(rows, list):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mac.model import Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import ProblemsError
-from mac.snapshot import digest, files, from_bytes, from_files, read, to_bytes
+from mac.snapshot import digest, files, from_bytes, from_files, read, stored, to_bytes
 
 
 def resource(identifier: str = "i-1", **fields: Any) -> Resource:
@@ -197,6 +197,8 @@ def test_a_resource_that_stands_twice_is_a_problem(tmp_path: Path) -> None:
         ("[]", "not a snapshot: no schema_version"),
         ('{"schema_version": 99}', "schema_version 99 is not one that this mac reads (1)"),
         ('{"schema_version": 1, "scopes": {}}', "scopes is not a list"),
+        ('{"schema_version": true}', "schema_version True is not one that this mac reads"),
+        ('{"schema_version": 1, "resources": "2"}', "resources is not a number"),
         ('{"schema_version": 1, "scopes": ["x"]}', "a scope is not an object"),
         (
             '{"schema_version": 1, "scopes": [{"account": "1", "region": "r", "kind": "k", "state": "s"}]}',
@@ -218,6 +220,33 @@ def test_a_snapshot_without_its_scopes_is_not_taken_for_a_complete_one(tmp_path:
     with pytest.raises(ProblemsError) as caught:
         read(tmp_path)
     assert problems(caught.value) == [(f"{tmp_path}/scopes.json", "the file is missing")]
+
+
+def test_a_snapshot_that_was_cut_off_between_two_lines_is_not_a_smaller_fleet(tmp_path: Path) -> None:
+    count = len(SNAPSHOT.resources)
+    whole = to_bytes(SNAPSHOT)
+    with pytest.raises(ProblemsError) as caught:
+        from_bytes(whole[: whole[:-1].rindex(b"\n") + 1])
+    told = f"it has {count} resources, but {count - 1} were found"
+    assert problems(caught.value) == [("snapshot:1:1", told)]
+    (write(SNAPSHOT, tmp_path) / "111122223333/us-east-1/s3-bucket.jsonl").unlink()
+    with pytest.raises(ProblemsError) as caught:
+        read(tmp_path)
+    assert problems(caught.value) == [(f"{tmp_path}/scopes.json", told)]
+
+
+def test_a_snapshot_that_was_made_by_hand_need_not_count() -> None:
+    header, _, rest = to_bytes(SNAPSHOT).partition(b"\n")
+    said = json.loads(header)
+    del said["resources"]
+    assert from_bytes(json.dumps(said).encode() + b"\n" + rest) == SNAPSHOT
+
+
+def test_a_file_of_somebody_else_beside_the_snapshot_is_not_part_of_it(tmp_path: Path) -> None:
+    folder = write(SNAPSHOT, tmp_path / "inventory/snapshot")
+    (folder / "README.md").write_text("mine")
+    kept = {f"inventory/snapshot/{path}" for path in files(SNAPSHOT)}
+    assert stored(tmp_path) == kept
 
 
 def test_a_snapshot_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
