@@ -43,8 +43,9 @@ from mac import (
     validate,
     write,
 )
-from mac.model import Catalog, Snapshot
+from mac.model import Catalog, ScopeState, Snapshot
 from mac.problems import (
+    AwsError,
     GitError,
     Location,
     Problem,
@@ -72,8 +73,8 @@ def silent(stage: str, text: str) -> None:
 class Request:
     """What to generate. `snapshot`: read this instead of asking AWS. `output`: where instead of mac.yaml's.
 
-    `base`: the revision whose output is compared with, instead of the one on disk. `allow_shrink` and
-    `allow_empty` open a guard for this run only. `now` decides which exemptions hold.
+    `base`: the revision whose output is compared with, instead of the one on disk. `allow_shrink`,
+    `allow_empty` and `allow_stale` open a guard for this run. `now` decides which exemptions hold.
     """
 
     root: Path
@@ -86,6 +87,7 @@ class Request:
     remote: str = "origin"
     allow_shrink: bool = False
     allow_empty: bool = False
+    allow_stale: bool = False
     engines_required: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -178,6 +180,16 @@ def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) ->
         now=now,
         progress=lambda done, total, status: progress("inventory", f"{done}/{total} scopes ({status.scope})"),
     )
+
+
+def _refuse_silence(found: Snapshot) -> None:
+    """When AWS answered nothing at all, a run that goes on would look healthy. Raises AwsError."""
+    if found.scopes and not any(s.state is ScopeState.COMPLETE for s in found.scopes):
+        reasons = ", ".join(sorted({f"{s.state}: {s.reason}" for s in found.scopes})[:3])
+        raise AwsError(
+            f"none of the {len(found.scopes)} scopes of the inventory could be read ({reasons})",
+            "nothing was changed; --allow-stale generates from what was known before",
+        )
 
 
 def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
@@ -288,6 +300,8 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
             state = snapshot.read(request.snapshot)
         else:
             state = _ask_aws(catalog, root, request.now, progress)
+            if not request.allow_stale:
+                _refuse_silence(state)
         found += _scope_problems(state)
     with clock.stage("bind"):
         progress("bind", f"{len(state.resources)} resources")

@@ -20,7 +20,7 @@ from mac.model import Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import GitError, OutputError, ProblemsError
 from tests import builders
 from tests.builders import instance
-from tests.conftest import mac_argv
+from tests.conftest import Ran, mac_argv
 
 HOSTS = 40
 
@@ -427,3 +427,26 @@ def test_what_could_not_be_committed_in_the_end_stops_before_anything_is_written
     with pytest.raises(GitError, match="HEAD is detached"):
         run(repository, path, commit=True, push=True)
     assert git(repository, "status", "--porcelain") == ""
+
+
+def test_when_aws_answers_nothing_at_all_the_run_fails_until_that_is_allowed(
+    repository: Path, run_mac: Callable[..., Ran]
+) -> None:
+    kept = snapshots.stored_files(builders.snapshot(*fleet()))
+    write.write(repository, kept, [])
+    inventory = repository / "inventory/aws.yaml"
+    inventory.write_text(inventory.read_text() + "  kinds: [ec2-instance]\n")
+    # An endpoint that nobody listens on: what was known stays, and is not taken for news.
+    nobody = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    refused = run_mac("-C", repository, "generate", env=nobody)
+    assert refused.returncode == 3
+    assert "none of the 1 scopes of the inventory could be read" in refused.stderr
+    assert not (repository / "cells").exists()
+    assert run_mac("-C", repository, "inventory", env=nobody).returncode == 3
+    allowed = run_mac("-C", repository, "generate", "--allow-stale", env=nobody)
+    assert allowed.returncode == 0
+    assert f"{HOSTS} targets" in allowed.stdout

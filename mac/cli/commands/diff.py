@@ -20,6 +20,7 @@ from mac.cli.session import Session
     "--detailed-exitcode", is_flag=True, help="End with 2 when there are changes, with 0 when none."
 )
 @click.option("--allow-empty", is_flag=True, help="Show the plan even if nothing is bound.")
+@click.option("--allow-stale", is_flag=True, help="Show the plan even if AWS answers nothing.")
 @options.output_format("text", "json", "markdown", "github")
 @click.pass_obj
 def command(
@@ -30,6 +31,7 @@ def command(
     output: Path | None,
     detailed_exitcode: bool,
     allow_empty: bool,
+    allow_stale: bool,
     output_format: str,
 ) -> int:
     """Show what `mac generate` would change.
@@ -46,6 +48,7 @@ def command(
         output=output,
         base=base,
         allow_empty=allow_empty,
+        allow_stale=allow_stale,
     )
     with progress.stage_progress() as report_progress:
         built = pipeline.plan(request, report_progress)

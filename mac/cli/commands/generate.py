@@ -20,6 +20,11 @@ from mac.cli.session import Session
 @click.option("--remote", default="origin", show_default=True, help="Where to push to.")
 @click.option("--allow-shrink", is_flag=True, help="Allow removals beyond the guard, this once.")
 @click.option("--allow-empty", is_flag=True, help="Allow that nothing is bound, this once.")
+@click.option(
+    "--allow-stale",
+    is_flag=True,
+    help="Allow that AWS answered nothing: generate from what was known before, this once.",
+)
 @click.option("--engines", is_flag=True, help="Fail when promtool or amtool is missing.")
 @options.output_format("text", "json")
 @click.pass_obj
@@ -34,6 +39,7 @@ def command(
     remote: str,
     allow_shrink: bool,
     allow_empty: bool,
+    allow_stale: bool,
     engines: bool,
     output_format: str,
 ) -> None:
@@ -51,6 +57,7 @@ def command(
         remote=remote,
         allow_shrink=allow_shrink,
         allow_empty=allow_empty,
+        allow_stale=allow_stale,
         engines_required=engines,
     )
     with progress.stage_progress() as report_progress:

@@ -41,7 +41,8 @@ def command(
     from mac import snapshot as snapshots
     from mac.model import ScopeState
 
-    if snapshot and snapshot.exists() and not refresh:
+    read = refresh or not (snapshot and snapshot.exists())
+    if snapshot and not read:
         found = snapshots.read(snapshot)
     else:
         with progress.stage_progress() as report_progress:
@@ -54,8 +55,10 @@ def command(
         options.data(emit.json_pretty(_as_dict(found)).decode())
     else:
         options.data(_as_text(found))
-    incomplete = any(s.state is not ScopeState.COMPLETE for s in found.scopes)
-    return errors.PROBLEMS if strict and incomplete else errors.DONE
+    complete = [s.state is ScopeState.COMPLETE for s in found.scopes]
+    if read and complete and not any(complete):
+        return errors.ENVIRONMENT
+    return errors.PROBLEMS if strict and not all(complete) else errors.DONE
 
 
 @command.command("iam-policy", epilog="Example: mac inventory iam-policy > policy.json")
