@@ -33,6 +33,10 @@ TEAMS_DIR = "standards/teams"
 PROVENANCE = "provenance.json"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
 SNAPSHOT_DIR = "inventory/snapshot"
+RUNBOOK_DIR = "standards/runbooks"
+SHIPPED_RUNBOOKS = "https://github.com/monitoring-as-code/mac/blob/main/standards/runbooks/"
+"""Where the runbooks of the shipped standards are read, unless `mac.yaml` names another place."""
+
 WORK_DIR = ".mac"
 """Lock, journal and staging area of a running `mac`; never committed."""
 

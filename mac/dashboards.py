@@ -87,7 +87,7 @@ def _any_series(service: str, bindings: Iterable[Binding]) -> str:
             parsed = promql.parse(_render(panel.expr, context))
             if isinstance(parsed, promql.Expression):
                 metrics |= parsed.metrics
-    matchers = templating.matchers({conventions.SERVICE: service})
+    matchers = _of_service(service)
     if len(metrics) == 1:
         return f"{metrics.pop()}{{{matchers}}}"
     return f'{{__name__=~"{"|".join(sorted(metrics))}",{matchers}}}' if metrics else f"{{{matchers}}}"
@@ -126,11 +126,14 @@ def _panel(number: int, panel: Panel, binding: Binding, place: tuple[int, int]) 
 
 def _context(binding: Binding) -> Mapping[str, Any]:
     # The variable must reach Grafana as it is; everything around it is escaped.
-    scope = Safe(
-        templating.matchers({conventions.SERVICE: binding.service})
-        + f',{conventions.ENVIRONMENT}=~"${conventions.ENVIRONMENT}"'
-    )
+    scope = Safe(_of_service(binding.service) + f',{conventions.ENVIRONMENT}=~"${conventions.ENVIRONMENT}"')
     return {**rules.names(binding, binding.partitions[0], is_split=False), "scope": scope}
+
+
+def _of_service(service: str) -> str:
+    """The matcher of a service, in which nothing is a variable of Grafana's: it writes them $x and [[x]]."""
+    matcher = templating.matchers({conventions.SERVICE: service})
+    return matcher.replace("$", r"\x24").replace("[[", r"\x5b\x5b")
 
 
 def _render(text: Text, context: Mapping[str, Any]) -> str:

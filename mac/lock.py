@@ -7,7 +7,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,9 +59,10 @@ def holds(root: Path) -> bool:
 
 
 @contextmanager
-def locked(root: Path, wait: float) -> Iterator[None]:
+def locked(root: Path, wait: float, waiting: Callable[[str], None] = lambda holder: None) -> Iterator[None]:
     """Holds the lock of `root`; waits up to `wait` seconds for another process, then raises OutputError
-    that names it. Nested use in one thread is free. The kernel releases the lock of a process that dies.
+    that names it. `waiting` is called once, with the holder, when there is somebody to wait for. Nested use
+    in one thread is free. The kernel releases the lock of a process that dies.
     """
     root = root.resolve()
     key = (root, threading.get_ident())
@@ -74,7 +75,7 @@ def locked(root: Path, wait: float) -> Iterator[None]:
     except OSError as error:
         raise output_error(f"cannot lock {root}", error) from error
     try:
-        _take(descriptor, root, wait)
+        _take(descriptor, root, wait, waiting)
         _held.add(key)
         try:
             yield
@@ -84,7 +85,8 @@ def locked(root: Path, wait: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(descriptor: int, root: Path, wait: float) -> None:
+def _take(descriptor: int, root: Path, wait: float, waiting: Callable[[str], None]) -> None:
+    told = False
     deadline = time.monotonic() + wait
     while True:
         try:
@@ -96,6 +98,9 @@ def _take(descriptor: int, root: Path, wait: float) -> None:
                     f"another mac ({_holder(descriptor)}) is writing in {root}",
                     "wait until it has ended, or end it, and run again",
                 ) from None
+            if not told:
+                waiting(_holder(descriptor))
+                told = True
             time.sleep(POLL)
         except OSError as error:
             raise output_error(f"cannot lock {root}", error) from error

@@ -364,6 +364,7 @@ class Project:
     default_tier: int = 3
     undeclared_services: str = "bind"  # or "report"
     output: str = "."
+    runbooks: str = ""  # the address at which people read standards/runbooks/
     scrape_interval: str = "30s"
     evaluation_interval: str = "30s"
     alertmanagers: tuple[str, ...] = ()

@@ -153,7 +153,7 @@ def inventory(root: Path, *, to: Path | None = None, progress: Progress = silent
     """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`."""
     loaded = load(root)
     progress("inventory", "asking AWS")
-    with lock.locked(root, LOCK_WAIT):
+    with lock.locked(root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
         write.recover(root)
         found = _ask_aws(loaded, root, datetime.now(UTC), progress)
         if to is not None:
@@ -248,7 +248,7 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
     if request.branch and not request.commit:
         raise UsageError("--branch needs --commit")
     clock = Clock()
-    with lock.locked(request.root, LOCK_WAIT):
+    with lock.locked(request.root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
         repository = git.open(request.root) if request.commit else None
         branch = _prepare(repository, request) if repository else ""
         for _ in range(PUSH_ATTEMPTS):

@@ -320,7 +320,8 @@ class _Builder:
         if any(c.isdigit() for c in text) and _NUMBER.fullmatch(text) and not text.lstrip("-").isdigit():
             number = float(text) if text.lstrip("-")[0] not in "eE" else None
             if number is not None and abs(number) != float("inf"):
-                return number
+                # 1e3 is a whole number for a schema, so it is one for everybody who takes the value.
+                return int(number) if number.is_integer() and abs(number) < 2**53 else number
         return text
 
     # places

@@ -197,7 +197,7 @@ def test_machines_that_die_are_one_page_and_machines_that_are_terminated_are_non
         assert alert["labels"]["role"] == "airflow"
         assert alert["labels"]["cell"] == "main-us-east-1"
         assert alert["annotations"]["summary"] == "66.67% of the airflow hosts of scheduler do not answer"
-        assert alert["annotations"]["runbook_url"].endswith("docs/runbooks/host.md#hostsunreachable")
+        assert alert["annotations"]["runbook_url"].endswith("standards/runbooks/host.md#hostsunreachable")
 
         # Told once, although Prometheus says it again and again; and of the others nothing was ever to tell.
         for _ in range(3):

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from mac import pipeline, write
+from mac import lock, pipeline, write
 from mac import snapshot as snapshots
 from mac.model import Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import GitError, OutputError, ProblemsError
@@ -379,6 +380,28 @@ def test_killed_at_any_moment_it_leaves_the_old_output_or_the_new(
     assert killed
     run(repository, paths[0], allow_shrink=True)
     assert tree(repository) == wanted[0]
+
+
+def test_who_has_to_wait_is_told_for_whom(repository: Path, seen: Seen) -> None:
+    path = seen(fleet())
+    told: list[tuple[str, str]] = []
+    ready, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock.locked(repository, 0):
+            ready.set()
+            done.wait(60)
+
+    def progress(stage: str, text: str) -> None:
+        told.append((stage, text))
+        done.set()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    ready.wait(60)
+    pipeline.generate(pipeline.Request(repository, snapshot=path), progress)
+    holder.join()
+    assert told[0] == ("wait", f"for process {os.getpid()}")
 
 
 def test_two_at_once_leave_the_output_of_one_of_them(repository: Path, tmp_path: Path) -> None:

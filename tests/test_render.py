@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mac import emit, files, process, render, standards, templates
+from mac import emit, files, process, promql, render, standards, templates
 from mac.bind import bind
 from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
 from tests import builders
@@ -157,6 +157,24 @@ def test_two_standards_may_not_share_a_scrape_job() -> None:
     one, two = standard("one"), standard("two", scrape=standard("one").scrape)
     result = rendered(instance(), catalog=builders.catalog(one, two))
     assert [p.code for p in result.problems] == ["generated-name"]
+
+
+@pytest.mark.parametrize("service", ["$environment", "${datasource}", "[[environment]]", "a$__rate_interval"])
+def test_a_service_named_like_a_variable_of_grafana_is_not_one_in_its_dashboard(service: str) -> None:
+    result = rendered(instance(tags={"service": service}))
+    (path,) = [p for p in result.files if p.startswith("dashboards/")]
+    document = json.loads(result.files[path])
+    texts = [target["expr"] for panel in document["panels"] for target in panel.get("targets", ())]
+    texts += [v["query"]["query"] for v in document["templating"]["list"] if isinstance(v["query"], dict)]
+    assert len(texts) >= 2
+    for text in texts:
+        rest = text.replace('environment=~"$environment"', "")
+        assert "$" not in rest
+        assert "[[" not in rest
+        # And the expression still selects the service.
+        selected = promql.parse(text.removeprefix("label_values(").partition(", environment)")[0])
+        assert isinstance(selected, promql.Expression)
+        assert {m.value for s in selected.selectors for m in s.matchers if m.name == "service"} == {service}
 
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256)

@@ -294,6 +294,37 @@ def test_what_is_no_document_is_a_problem(
     assert code in [p.code for p in loaded.problems if p.location.path == path]
 
 
+def with_page(root: Path, runbook: str) -> standards.Loaded:
+    edit(root, "standards/data/store.yaml", "https://example.org/store", runbook)
+    return standards.load(root)
+
+
+def test_a_runbook_of_the_repository_is_linked_where_people_read_it(repository: Path):
+    page = repository / "standards/runbooks/store.md"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    edit(repository, "mac.yaml", "spec:", "spec:\n  runbooks: https://git.example/runbooks/\n")
+    loaded = with_page(repository, "store.md")
+    assert loaded.problems == ()
+    assert loaded.catalog is not None
+    standard = loaded.catalog.standards["store"]
+    assert standard.runbook == "https://git.example/runbooks/store.md"
+    for alert in standard.alerts:
+        assert alert.runbook == f"{standard.runbook}#{alert.alert.lower()}"
+
+
+def test_a_runbook_that_is_not_there_is_told(repository: Path):
+    loaded = with_page(repository, "store.md")
+    assert [(p.code, p.severity) for p in loaded.problems] == [("file-missing", "warning")]
+
+
+def test_a_runbook_elsewhere_is_linked_as_it_is(repository: Path):
+    loaded = with_page(repository, "https://wiki.example/store")
+    assert loaded.catalog is not None
+    assert loaded.catalog.standards["store"].runbook == "https://wiki.example/store"
+    assert {alert.runbook for alert in loaded.catalog.standards["store"].alerts} == {""}
+
+
 def test_hidden_files_and_other_endings_are_left_alone(repository: Path):
     (repository / "standards/.cache").mkdir()
     (repository / "standards/.cache/x.yaml").write_text("[")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mac import engines, promql, rules, ruletest, scraping, standards, templating
+from mac import conventions, engines, promql, rules, ruletest, scraping, standards, templating
 from mac.model import AlertSeverity, Binding, Catalog, Cell, Member, Partition, Resource, Standard
 from mac.templating import Mode
 from mac.testcases import StandardTest
 
 PROJECT = Path(__file__).parent.parent
-RUNBOOKS = "https://github.com/monitoring-as-code/mac/blob/main/"
+RUNBOOKS = conventions.SHIPPED_RUNBOOKS
 NAMES = (
     *("alb", "alluxio-worker", "hdfs-datanode", "hdfs-namenode"),
     *("host", "rds-instance", "sqs-queue", "yarn-nodemanager"),
@@ -112,9 +112,9 @@ def test_every_alert_has_a_runbook_with_its_own_section(standard: Standard) -> N
     for alert in standard.alerts:
         assert alert.runbook.startswith(RUNBOOKS)
         path, _, anchor = alert.runbook.removeprefix(RUNBOOKS).partition("#")
-        assert path == f"docs/runbooks/{standard.name}.md"
+        assert path == f"{standard.name}.md"
         assert anchor == alert.alert.lower()
-        page = (PROJECT / path).read_text(encoding="utf-8")
+        page = (PROJECT / "standards/runbooks" / path).read_text(encoding="utf-8")
         sections = {part.split("\n", 1)[0]: part for part in page.split("\n## ")[1:]}
         assert alert.alert in sections
         for heading in ("**Meaning.**", "**Impact.**", "**First steps.**"):
@@ -122,7 +122,7 @@ def test_every_alert_has_a_runbook_with_its_own_section(standard: Standard) -> N
 
 
 def test_a_runbook_has_no_section_for_an_alert_that_is_gone(standard: Standard) -> None:
-    page = (PROJECT / f"docs/runbooks/{standard.name}.md").read_text(encoding="utf-8")
+    page = (PROJECT / f"standards/runbooks/{standard.name}.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (\w+)$", page, re.MULTILINE) == [alert.alert for alert in standard.alerts]
 
 

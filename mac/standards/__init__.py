@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mac import files, source, testcases
-from mac.model import Catalog
-from mac.problems import Location, Problem, errors, ordered
+from mac import conventions, files, source, testcases
+from mac.model import Catalog, Standard
+from mac.problems import Location, Problem, Severity, errors, ordered
 from mac.source import Document
 from mac.standards import decode, envelope, references
 from mac.standards.written import Written
@@ -121,6 +121,7 @@ class _Reading:
             case "Standard":
                 standard = decode.standard(document)
                 if self._is_new(standard.name, written.standards, "standard", document):
+                    standard = self._with_runbook(standard, document)
                     written.standards[standard.name] = (standard, document)
             case "Service":
                 default_tier = written.project[0].default_tier if written.project else 3
@@ -133,6 +134,24 @@ class _Reading:
                     written.teams[team.name] = (team, document)
             case "StandardTest":
                 written.tests.append((testcases.read(document), document))
+
+    def _with_runbook(self, standard: Standard, document: Document) -> Standard:
+        """A runbook that is a page of the repository becomes the address at which people read it."""
+        page = standard.runbook
+        if not page or "://" in page:
+            return standard
+        if not (self.root / conventions.RUNBOOK_DIR / page).is_file():
+            place = document.location(("spec", "runbook"))
+            message = f"there is no page {conventions.RUNBOOK_DIR}/{page}, so the alerts' links lead nowhere"
+            hint = "write it: what each alert means, and what to do first"
+            self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
+        base = self.written.project[0].runbooks if self.written.project else ""
+        address = (base or conventions.SHIPPED_RUNBOOKS) + page
+        alerts = tuple(
+            replace(alert, runbook=alert.runbook or f"{address}#{alert.alert.lower()}")
+            for alert in standard.alerts
+        )
+        return replace(standard, runbook=address, alerts=alerts)
 
     def _document(self, path: Path, kinds: tuple[str, ...] | list[str]) -> Document | None:
         """The document, if it is one of these kinds and fits its schema."""

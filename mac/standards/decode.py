@@ -50,7 +50,7 @@ _DEFAULT_TEAM = "platform"
 def project(document: Document) -> Project:
     spec: Raw = document.data["spec"]
     settings: dict[str, Any] = {
-        key: spec[key] for key in ("default_tier", "undeclared_services", "output") if key in spec
+        key: spec[key] for key in ("default_tier", "undeclared_services", "output", "runbooks") if key in spec
     }
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
     if "alertmanagers" in settings:
