@@ -50,15 +50,27 @@ def guarded(command: click.Command, arguments: Sequence[str]) -> int:
             if isinstance(error, BrokenPipeError) and _nobody_reads():
                 raise
             code = _explain(error, session)
+            _give_up_what_cannot_be_written()
     except BrokenPipeError:
-        # Keep Python from trying to flush once more when it ends.
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _to_nowhere(sys.stdout, sys.stderr)
         return CLOSED_PIPE
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     return code
+
+
+def _give_up_what_cannot_be_written() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _to_nowhere(sys.stdout)
+
+
+def _to_nowhere(*streams: TextIO) -> None:
+    """Keeps Python from flushing once more when it ends: some versions exit with 120 when that fails."""
+    for stream in streams:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_closed_streams() -> None:
