@@ -26,6 +26,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
     ReadOnlyCredentials,
 )
+from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as CoreSession
 
@@ -241,14 +242,28 @@ class ScopeApi:
         if size:
             paging = {"PageSize": min(size, self._aws.limits.page_size or size)}
         with self._translated(operation, gone):
-            paginator = self._client(operation).get_paginator(xform_name(operation))
-            pages = iter(paginator.paginate(**parameters, PaginationConfig=paging))
+            pages = iter(self._paginator(operation, key).paginate(**parameters, PaginationConfig=paging))
+        declared = self._kind.paging.get(operation)
+        more = declared.more if declared else ""
         while True:
             with self._translated(operation, gone):
                 page = next(pages, None)
             if page is None:
                 return
-            yield from page.get(key) or ()
+            items = page.get(key) or ()
+            if more and page.get(more) and not items:
+                raise CallError(f"{operation}: an empty page says that there are more")
+            yield from items
+
+    def _paginator(self, operation: str, key: str) -> Any:
+        client, paging = self._client(operation), self._kind.paging.get(operation)
+        if paging is None:
+            return client.get_paginator(xform_name(operation))
+        declared = {"input_token": paging.token, "output_token": paging.next, "result_key": key}
+        declared |= {"limit_key": paging.limit} if paging.limit else {}
+        declared |= {"more_results": paging.more} if paging.more else {}
+        model = client.meta.service_model.operation_model(operation)
+        return Paginator(getattr(client, xform_name(operation)), declared, model)
 
     def call(
         self,

@@ -46,7 +46,10 @@ class Api(Protocol):
     def pages(
         self, operation: str, key: str, size: int = 0, gone: tuple[str, ...] = (), **parameters: Any
     ) -> Iterator[Any]:
-        """Every item under `key` of every page of at most `size` items (0: AWS decides)."""
+        """Every item under `key` of every page of at most `size` items (0: AWS decides).
+
+        The operation has a paginator in botocore, or the kind declares its `paging`.
+        """
 
     def call(
         self,
@@ -72,11 +75,27 @@ def no_facts(resource: Resource) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Paging:
+    """How to page through an operation for which botocore has no paginator, or one that trusts too much.
+
+    `token`: the parameter that asks for the next page. `next`: where an answer tells its value, as a JMESPath
+    expression. `limit`: the parameter for the size of a page. `more`: the field that says whether there are
+    more pages, where there is one; an answer that says so and holds nothing is an error.
+    """
+
+    token: str
+    next: str
+    limit: str = ""
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of AWS resource: how it is read, and what it means for monitoring.
 
     `service`: botocore's service name. `calls`: operation → the IAM action that allows it.
     `fetch` asks AWS and raises; `transform` is pure and returns None for what does not exist any more.
+    `paging`: operations that botocore cannot page through, or not safely.
     `states`: AWS's word for a state → what it means; a word that is not here counts as in service, so
     that a state nobody thought of is watched and not passed over.
     `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `facts`: labels to match by.
@@ -88,6 +107,7 @@ class Kind:
     calls: Mapping[str, str]
     fetch: Callable[[Api, Place], Iterable[Raw]]
     transform: Callable[[Place, Raw], Resource | None]
+    paging: Mapping[str, Paging] = field(default_factory=dict)
     states: Mapping[str, Lifecycle] = field(default_factory=dict)
     global_: bool = False
     namespaces: tuple[str, ...] = ()
@@ -99,9 +119,18 @@ class Kind:
         return self.states.get(state, Lifecycle.IN_SERVICE)
 
 
-def tag_map(pairs: Iterable[Raw] | None) -> dict[str, str]:
-    """Tags from AWS's list of Key and Value."""
-    return {pair["Key"]: pair.get("Value") or "" for pair in pairs or ()}
+def tag_map(pairs: Iterable[Raw] | None, key: str = "Key", value: str = "Value") -> dict[str, str]:
+    """Tags from AWS's list of Key and Value (some services spell them in lower case)."""
+    return {pair[key]: pair.get(value) or "" for pair in pairs or ()}
+
+
+def with_tags(api: Api, items: Iterable[Raw], tags: Callable[[Raw], Any]) -> Iterator[Raw]:
+    """The items, each with its `tags` under "Tags"; several calls at a time, as none tells of two items."""
+
+    def describe(item: Raw) -> Raw:
+        return {**item, "Tags": tags(item)}
+
+    yield from api.each(describe, items)
 
 
 def timestamp(value: datetime | None) -> str:
