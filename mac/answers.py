@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from mac.model import ScopeState
+from mac.model import Cause, ScopeState
 
 _DENIED = frozenset(
     [
@@ -25,6 +25,13 @@ _THROTTLED = frozenset(
         *("ThrottlingException", "TooManyRequestsException"),
     ]
 )
+_EXPIRED = frozenset(["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"])
+_UNSUPPORTED = frozenset(
+    [
+        *("InvalidAction", "NotImplemented", "NotImplementedException", "UnknownOperation"),
+        *("UnknownOperationException", "UnsupportedOperation", "UnsupportedOperationException"),
+    ]
+)
 # Different in every answer, and of no use to a reader.
 _NOISE = re.compile(
     r"\s*(Encoded authorization failure message:.*|\(?(Service:[^)]*; )?Request ?ID:[^)]*\)?|"
@@ -34,16 +41,27 @@ _NOISE = re.compile(
 
 
 class CallError(Exception):
-    """AWS did not answer completely. `state`: what that makes of the scope; `code`: AWS's own.
+    """AWS did not answer completely. `state`: what that makes of the scope; `code`: AWS's own word.
 
-    `region_in_doubt`: the region may be disabled, which only a list of regions can tell.
+    `cause`: the sort of failure. `region_in_doubt`: the region may be disabled, which only a list of regions
+    can tell.
     """
 
     def __init__(
-        self, reason: str, state: ScopeState = ScopeState.STALE, code: str = "", region_in_doubt: bool = False
+        self,
+        reason: str,
+        state: ScopeState = ScopeState.STALE,
+        code: str = "",
+        region_in_doubt: bool = False,
+        cause: Cause = Cause.FAILED,
     ) -> None:
         super().__init__(reason)
         self.reason, self.state, self.code, self.region_in_doubt = reason, state, code, region_in_doubt
+        self.cause = cause
+
+
+def is_throttle(code: str) -> bool:
+    return code in _THROTTLED
 
 
 def meaning(operation: str, code: str, message: str) -> CallError:
@@ -51,9 +69,13 @@ def meaning(operation: str, code: str, message: str) -> CallError:
     told = words(message)
     reason = f"{operation}: {code}" + (f": {told}" if told else "")
     if code in _DENIED:
-        return CallError(reason, ScopeState.DENIED, code)
+        return CallError(reason, ScopeState.DENIED, code, cause=Cause.DENIED)
     if code in _THROTTLED:
-        return CallError(f"{operation}: throttled ({code})", code=code)
+        return CallError(f"{operation}: throttled ({code})", code=code, cause=Cause.THROTTLED)
+    if code in _EXPIRED:
+        return CallError(f"{operation}: the credentials have expired ({code})", code=code, cause=Cause.EXPIRED)
+    if code in _UNSUPPORTED:
+        return CallError(reason, code=code, cause=Cause.UNSUPPORTED)
     return CallError(reason, code=code, region_in_doubt=code in _UNKNOWN_CREDENTIALS)
 
 
@@ -63,10 +85,14 @@ def words(text: object) -> str:
 
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:[\w-]+:)?([\w-]+)", re.DOTALL)
-_S3_ROOTS = {
-    "ListBuckets": "ListAllMyBucketsResult",
-    "GetBucketLocation": "LocationConstraint",
-    "GetBucketTagging": "Tagging",
+# Where the root is not named after the operation: S3's answers and CloudFront's. ElastiCache has an operation
+# of the same name as CloudFront's.
+_ROOTS = {
+    "ListBuckets": ("ListAllMyBucketsResult",),
+    "GetBucketLocation": ("LocationConstraint",),
+    "GetBucketTagging": ("Tagging",),
+    "ListDistributions": ("DistributionList",),
+    "ListTagsForResource": ("ListTagsForResourceResponse", "Tags"),
 }
 
 
@@ -82,7 +108,7 @@ def fault(operation: str, is_json: bool, body: bytes) -> str:
             return f"{operation}: not JSON"
         return ""
     root = _ROOT.match(body)
-    wanted = _S3_ROOTS.get(operation, f"{operation}Response")
-    if root is None or root.group(1).decode() != wanted:
-        return f"{operation}: no {wanted}"
+    wanted = _ROOTS.get(operation, (f"{operation}Response",))
+    if root is None or root.group(1).decode() not in wanted:
+        return f"{operation}: no {wanted[0]}"
     return ""
