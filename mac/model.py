@@ -31,6 +31,32 @@ class Lifecycle(StrEnum):
     STOPPED = "stopped"  # exists, is not expected to answer
 
 
+class LifecycleReason(StrEnum):
+    """Why a resource is not in service, as far as AWS tells. All but FAILURE and REPLACEMENT are on purpose.
+
+    What is being stopped for no reason that AWS gives is SHUTDOWN: somebody, or it itself, asked for it.
+    """
+
+    LAUNCH = "launch"
+    LAUNCH_HOOK = "launch-hook"  # a lifecycle hook of its autoscaling group holds it back
+    ROOT_VOLUME = "root-volume-replacement"
+    WARM_POOL = "warm-pool"
+    STANDBY = "standby"
+    SCALE_IN = "scale-in"
+    TERMINATION_HOOK = "termination-hook"  # leaving; a lifecycle hook of its group delays the end
+    REPLACEMENT = "replacement"  # leaving because its group, or its service, found it unhealthy
+    SPOT_INTERRUPTION = "spot-interruption"
+    EMR_TERMINATION = "emr-termination"
+    EMR_RESIZE = "emr-resize"
+    MAINTENANCE = "maintenance"  # AWS retires the hardware
+    SHUTDOWN = "shutdown"
+    FAILURE = "failure"  # it ended by itself, or never came up
+
+    def told(self, word: str) -> str:
+        """A resource's `lifecycle_reason`: this, and AWS's own word for it."""
+        return f"{self.value}: {word}" if word else self.value
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
     """The unit in which the inventory is read, fails and is kept: account id, region, kind name."""
@@ -87,7 +113,8 @@ class Resource:
     """One AWS resource as its service describes it.
 
     `addresses`: where it can be reached, the one to scrape first (private IPv4 for machines).
-    `state`: AWS's own word; `lifecycle`: what it means for monitoring.
+    `state`: AWS's own word; `lifecycle`: what it means for monitoring; `lifecycle_reason`: why it is not in
+    service, a LifecycleReason and mostly AWS's own word ("termination-hook: Terminating:Wait").
     `links`: relation → identifiers of other resources, e.g. {"autoscaling-group": ("ingest-a",)}.
     `attributes`: JSON values that a standard or template may use; never a secret.
     `launched`: ISO 8601 in UTC, or empty.
@@ -102,6 +129,7 @@ class Resource:
     addresses: tuple[str, ...] = ()
     state: str = ""
     lifecycle: Lifecycle = Lifecycle.IN_SERVICE
+    lifecycle_reason: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     attributes: Mapping[str, Json] = field(default_factory=dict)

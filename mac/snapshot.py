@@ -23,7 +23,7 @@ SCOPES_FILE = "scopes.json"
 
 _SUFFIX = ".jsonl"
 _REQUIRED = ("arn", "kind", "account", "region", "id")
-_TEXTS = (*_REQUIRED, "name", "state", "launched")
+_TEXTS = (*_REQUIRED, "name", "state", "lifecycle_reason", "launched")
 _FIELDS = (*_TEXTS, "addresses", "lifecycle", "tags", "links", "attributes")
 _SCOPE_TEXTS = ("account", "region", "kind", "state", "reason", "since")
 
