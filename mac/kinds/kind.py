@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -46,7 +46,7 @@ class Api(Protocol):
     def pages(
         self, operation: str, key: str, size: int = 0, gone: tuple[str, ...] = (), **parameters: Any
     ) -> Iterator[Any]:
-        """Every item under `key` of every page of at most `size` items (0: AWS decides).
+        """Every item under `key` (or `outer.inner`) of every page of at most `size` items (0: AWS decides).
 
         The operation has a paginator in botocore, or the kind declares its `paging`.
         """
@@ -98,6 +98,8 @@ class Kind:
     `paging`: operations that botocore cannot page through, or not safely.
     `states`: AWS's word for a state → what it means; a word that is not here counts as in service, so
     that a state nobody thought of is watched and not passed over.
+    `ended`: the id of what `transform` returned None for, where AWS goes on listing what has ended.
+    `global_`: it is read once an account. `home`: the region of a global kind whose service is regional.
     `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `facts`: labels to match by.
     """
 
@@ -110,10 +112,12 @@ class Kind:
     paging: Mapping[str, Paging] = field(default_factory=dict)
     states: Mapping[str, Lifecycle] = field(default_factory=dict)
     global_: bool = False
+    home: str = ""
     namespaces: tuple[str, ...] = ()
     dimensions: Callable[[Resource], Dimensions] = no_dimensions
     facts: Callable[[Resource], Mapping[str, str]] = no_facts
     fact_names: tuple[str, ...] = ()
+    ended: Callable[[Raw], str] | None = None
 
     def lifecycle(self, state: str) -> Lifecycle:
         return self.states.get(state, Lifecycle.IN_SERVICE)
@@ -122,15 +126,6 @@ class Kind:
 def tag_map(pairs: Iterable[Raw] | None, key: str = "Key", value: str = "Value") -> dict[str, str]:
     """Tags from AWS's list of Key and Value (some services spell them in lower case)."""
     return {pair[key]: pair.get(value) or "" for pair in pairs or ()}
-
-
-def with_tags(api: Api, items: Iterable[Raw], tags: Callable[[Raw], Any]) -> Iterator[Raw]:
-    """The items, each with its `tags` under "Tags"; several calls at a time, as none tells of two items."""
-
-    def describe(item: Raw) -> Raw:
-        return {**item, "Tags": tags(item)}
-
-    yield from api.each(describe, items)
 
 
 def timestamp(value: datetime | None) -> str:
@@ -151,3 +146,51 @@ def attribute_facts(*names: str) -> Callable[[Resource], Mapping[str, str]]:
         return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in found.items()}
 
     return facts
+
+
+def dimension(name: str) -> Callable[[Resource], Dimensions]:
+    """The one dimension by which CloudWatch knows a resource: its id."""
+
+    def dimensions(resource: Resource) -> Dimensions:
+        return ((name, resource.id),)
+
+    return dimensions
+
+
+def with_tags(
+    api: Api,
+    items: Iterable[Raw],
+    call: str,
+    parameter: str,
+    arn: str,
+    key: str = "Tags",
+    gone: tuple[str, ...] = (),
+) -> Iterator[Raw]:
+    """The items with what `call` says under `key` as their "Tags". It takes one resource: its field `arn`."""
+
+    def describe(item: Raw) -> Raw:
+        return {**item, "Tags": api.call(call, gone=gone, **{parameter: item[arn]}).get(key)}
+
+    yield from api.each(describe, items)
+
+
+def in_batches(
+    api: Api, items: Iterable[Item], size: int, ask: Callable[[Sequence[Item]], Iterable[Answer]]
+) -> Iterator[Answer]:
+    """What `ask` says of all items, when it can be asked about `size` of them at a time.
+
+    An item that is Gone fails the whole batch: its others are then asked about one by one.
+    """
+
+    def attempt(batch: Sequence[Item]) -> tuple[list[Answer], Sequence[Item]]:
+        try:
+            return list(ask(batch)), ()
+        except Gone:
+            return [], batch
+
+    listed = list(items)
+    batches = [listed[start : start + size] for start in range(0, len(listed), size)]
+    for answers, again in api.each(attempt, batches):
+        yield from answers
+        for alone in api.each(lambda item: list(ask([item])), again):
+            yield from alone
