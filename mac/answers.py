@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 
-from mac.model import Cause, ScopeState
+from mac.model import ScopeState
 
 _DENIED = frozenset(
     [
@@ -38,6 +39,22 @@ _NOISE = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+class Cause(StrEnum):
+    """The sort of failure that kept a scope from being read, for programs; its reason is for people."""
+
+    THROTTLED = "throttled"
+    DENIED = "denied"
+    DISABLED = "disabled"  # the account has not enabled the region
+    UNKNOWN_REGION = "unknown-region"  # AWS has no such region, or the service is not in it
+    UNREACHABLE = "unreachable"  # no connection, or it broke
+    TIMEOUT = "timeout"  # one call, or all pages of the scope together
+    TRUNCATED = "truncated"  # a page, or the list of pages, ends too early
+    MALFORMED = "malformed"
+    EXPIRED = "expired"  # the credentials
+    UNSUPPORTED = "unsupported"  # the endpoint does not have the call
+    FAILED = "failed"  # anything else that AWS calls an error
 
 
 class CallError(Exception):
@@ -73,7 +90,8 @@ def meaning(operation: str, code: str, message: str) -> CallError:
     if code in _THROTTLED:
         return CallError(f"{operation}: throttled ({code})", code=code, cause=Cause.THROTTLED)
     if code in _EXPIRED:
-        return CallError(f"{operation}: the credentials have expired ({code})", code=code, cause=Cause.EXPIRED)
+        reason = f"{operation}: the credentials have expired ({code})"
+        return CallError(reason, code=code, cause=Cause.EXPIRED)
     if code in _UNSUPPORTED:
         return CallError(reason, code=code, cause=Cause.UNSUPPORTED)
     return CallError(reason, code=code, region_in_doubt=code in _UNKNOWN_CREDENTIALS)

@@ -7,16 +7,17 @@ Every resource of the snapshot ends up in a binding or in `unbound`; none is dro
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from mac import conventions, kinds, parameters
 from mac.model import (
-    Account,
     Binding,
     Catalog,
     Cell,
+    InventoryConfig,
+    KnownAccount,
     Lifecycle,
     Member,
     ParameterValue,
@@ -77,7 +78,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     notes = _Notes()
     unbound: list[Unbound] = []
     groups: dict[tuple[Cell, str, str, str], list[tuple[Resource, dict[str, str]]]] = defaultdict(list)
-    cells = _Cells(catalog.inventory.accounts, catalog.inventory.regions)
+    cells = _Cells(catalog.inventory, snapshot.accounts)
     by_kind: dict[str, list[Standard]] = defaultdict(list)
     for standard in sorted(catalog.standards.values(), key=lambda s: s.name):
         by_kind[standard.applies_to.kind].append(standard)
@@ -178,7 +179,9 @@ def _refusal(
 ) -> tuple[str, str] | None:
     """(reason, sentence) when no standard can watch the resource as it is; None when one may."""
     if resource.lifecycle is not Lifecycle.IN_SERVICE:
-        return (str(resource.lifecycle), f"it is {resource.state or resource.lifecycle}")
+        fresh = "it was launched a moment ago, and its tags are not known yet"
+        why = fresh if "awaiting" in resource.attributes else f"it is {resource.state or resource.lifecycle}"
+        return (str(resource.lifecycle), why)
     if not candidates:
         return ("no-standard", f"no standard is for the kind {resource.kind}")
     broken = next((n for n, v in labels.items() if not _representable(v)), "")
@@ -247,15 +250,17 @@ def _why_no_standard(resource: Resource, labels: Mapping[str, str], candidates: 
 class _Cells:
     """Cells by account and region. A region outside the inventory's (a bucket's) joins the first cell."""
 
-    def __init__(self, accounts: Iterable[Account], regions: tuple[str, ...]) -> None:
-        self._names = {a.id: a.name for a in accounts}
-        self._regions = regions
+    def __init__(self, inventory: InventoryConfig, known: tuple[KnownAccount, ...]) -> None:
+        self._names = {a.id: a.name for a in known} | {a.id: a.name for a in inventory.accounts}
+        self._regions = {a.id: a.regions for a in known if a.regions}
+        self._all = inventory.regions
         self._used: dict[tuple[str, str], Cell] = {}
 
     def of(self, resource: Resource) -> Cell:
         region = resource.region
-        if self._regions and region not in self._regions:
-            region = self._regions[0]
+        regions = self._regions.get(resource.account, self._all)
+        if regions and region not in regions:
+            region = regions[0]
         key = (resource.account, region)
         if key not in self._used:
             name = conventions.cell_name(self._names.get(resource.account) or resource.account, region)

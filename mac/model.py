@@ -1,5 +1,4 @@
 """The values that the stages hand to one another. Frozen, plain, no behaviour beyond look-ups.
-
 Raw dictionaries stop at the border: documents become these types in `standards`, AWS answers in `kinds`.
 """
 
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from mac import inventory_config
 from mac.problems import NOWHERE, Location
 
 Json = Any
@@ -18,6 +18,14 @@ Json = Any
 GLOBAL_REGION = "global"
 """The region of a scope whose service is not regional (S3's bucket list)."""
 
+
+# What the inventory is told to read has a file of its own.
+Account = inventory_config.Account
+EnabledRegions = inventory_config.EnabledRegions
+InventoryConfig = inventory_config.InventoryConfig
+KnownAccount = inventory_config.KnownAccount
+Organization = inventory_config.Organization
+Via = inventory_config.Via
 
 # --- inventory ---------------------------------------------------------------------------------------
 
@@ -78,27 +86,11 @@ class ScopeState(StrEnum):
     DISABLED = "disabled"
 
 
-class Cause(StrEnum):
-    """The sort of failure that kept a scope from being read, for programs; its reason is for people."""
-
-    THROTTLED = "throttled"
-    DENIED = "denied"
-    DISABLED = "disabled"  # the account has not enabled the region
-    UNKNOWN_REGION = "unknown-region"  # AWS has no such region, or the service is not in it
-    UNREACHABLE = "unreachable"  # no connection, or it broke
-    TIMEOUT = "timeout"  # one call, or all pages of the scope together
-    TRUNCATED = "truncated"  # a page, or the list of pages, ends too early
-    MALFORMED = "malformed"
-    EXPIRED = "expired"  # the credentials
-    UNSUPPORTED = "unsupported"  # the endpoint does not have the call
-    FAILED = "failed"  # anything else that AWS calls an error
-
-
 @dataclass(frozen=True, slots=True)
 class ScopeStatus:
     """A scope, how its last reading ended, why, and since when it is not complete (ISO 8601, UTC).
 
-    `cause` is a Cause, or empty when the scope is complete or the snapshot is of an earlier mac.
+    `cause` is a `mac.answers.Cause`, or empty when it is not known.
     """
 
     scope: Scope
@@ -141,20 +133,6 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownAccount:
-    """What AWS itself said about an account, kept for when it cannot be asked.
-
-    `regions`: those that are read in it, where the inventory asks for the enabled ones; the first is asked
-    for what is not regional. `left_out`: why nothing is read in it; empty for an account that is read.
-    """
-
-    id: str
-    name: str = ""
-    regions: tuple[str, ...] = ()
-    left_out: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The inventory at one moment: every scope's status and every resource, both sorted.
 
@@ -164,75 +142,6 @@ class Snapshot:
     scopes: tuple[ScopeStatus, ...] = ()
     resources: tuple[Resource, ...] = ()
     accounts: tuple[KnownAccount, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account to read. Without `role_arn` the ambient credentials are used.
-
-    `regions`: those of this account alone; empty for the inventory's.
-    """
-
-    id: str
-    name: str
-    role_arn: str = ""
-    external_id: str = ""
-    location: Location = NOWHERE
-    regions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """The accounts of an organization, each entered by its role of the name `role`.
-
-    `units`: organizational units (or the root) whose accounts are read, with those of the units below; empty
-    for all. `exclude`: account and unit ids. The management account is read only if `include_management`:
-    what is rolled out to an organization (stack sets) does not reach it.
-    """
-
-    role: str
-    external_id: str = ""
-    units: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    include_management: bool = False
-    location: Location = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class EnabledRegions:
-    """The regions that an account has enabled: those that match `include` (empty: all), not `exclude`.
-
-    Both hold names, or patterns such as "eu-*".
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Via:
-    """A role in a central account from which the roles of all others are taken on."""
-
-    role_arn: str
-    external_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class InventoryConfig:
-    """`inventory/aws.yaml`. `max_age`, `grace` and `deadline` are seconds."""
-
-    accounts: tuple[Account, ...]
-    regions: tuple[str, ...]
-    kinds: tuple[str, ...] = ()  # empty: every kind that mac knows
-    concurrency: int = 16
-    location: Location = NOWHERE
-    organization: Organization | None = None
-    enabled_regions: EnabledRegions | None = None  # then `regions` is empty
-    via: Via | None = None
-    session_name: str = "mac"
-    max_age: float = 24 * 3600  # for which the last known good is trusted
-    grace: float = 600  # after a launch, in which tags may be missing
-    deadline: float = 600  # for all pages of one scope
 
 
 # --- standards, services, teams, settings ------------------------------------------------------------

@@ -163,6 +163,7 @@ def with_tags(
     call: str,
     parameter: str,
     arn: str,
+    *,
     key: str = "Tags",
     gone: tuple[str, ...] = (),
 ) -> Iterator[Raw]:
