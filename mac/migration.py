@@ -10,7 +10,8 @@ snapshot is never refreshed by being read.
 
 from __future__ import annotations
 
-from mac.model import Cause, Json, ScopeState
+from mac.answers import Cause
+from mac.model import Json, ScopeState
 
 CURRENT = 2
 READABLE = (1, 2)
