@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mac import conventions, kinds, parameters
+from mac import conventions, parameters
+from mac.labels import labels as labels_of
 from mac.model import (
     Binding,
     Catalog,
@@ -84,7 +85,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
         by_kind[standard.applies_to.kind].append(standard)
     bound = 0
     for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
-        labels = _labels(catalog, resource)
+        labels = labels_of(resource, catalog.project.labels)
         candidates = by_kind.get(resource.kind, [])
         refusal = _refusal(catalog, resource, labels, candidates, notes)
         if refusal:
@@ -119,29 +120,6 @@ def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, 
 
 
 # --- labels ------------------------------------------------------------------------------------------
-
-
-def _labels(catalog: Catalog, resource: Resource) -> dict[str, str]:
-    """The labels of a resource: from its tags as `mac.yaml` says, from its kind, from where it is."""
-    kind = kinds.all_kinds().get(resource.kind)
-    labels = dict(kind.facts(resource)) if kind else {}
-    folded: dict[str, str] = {}
-    for key in sorted(resource.tags):
-        folded.setdefault(key.casefold(), resource.tags[key])
-    for source in catalog.project.labels:
-        value = next((v for tag in source.tags if (v := _tag(resource, folded, tag))), source.default)
-        if value:
-            labels[source.label] = source.aliases.get(value, value)
-    labels.setdefault(conventions.ENVIRONMENT, "default")
-    labels[conventions.ACCOUNT] = resource.account
-    labels[conventions.REGION] = resource.region
-    labels[conventions.RESOURCE_ID] = resource.id
-    return {name: value for name, value in labels.items() if value}
-
-
-def _tag(resource: Resource, folded: Mapping[str, str], tag: str) -> str:
-    """The tag's value: the exact key wins over one that differs in case."""
-    return resource.tags.get(tag) or folded.get(tag.casefold(), "")
 
 
 def _roles(labels: Mapping[str, str]) -> set[str]:

@@ -39,6 +39,7 @@ from mac import (
     render,
     rules,
     snapshot,
+    snapshot_source,
     standards,
     templates,
     validate,
@@ -77,7 +78,7 @@ class Request:
     """
 
     root: Path
-    snapshot: Path | None = None
+    snapshot: snapshot_source.Source | None = None
     output: Path | None = None
     base: str = ""
     commit: bool = False
@@ -156,7 +157,7 @@ def inventory(
         write.recover(root)
         found = _ask_aws(loaded, root, now or datetime.now(UTC), progress)
         if to is not None:
-            write.replace_file(to, snapshot.to_bytes(found))
+            write.replace_file(to, snapshot_source.encode(found, to))
         else:
             _write_snapshot(root, found)
         return found
@@ -288,7 +289,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
     with clock.stage("inventory"):
         progress("inventory", "reading the snapshot" if request.snapshot else "asking AWS")
         if request.snapshot:
-            state = snapshot.read(request.snapshot)
+            state = snapshot_source.read(request.snapshot, root)
         else:
             state = _ask_aws(catalog, root, request.now, progress)
         found += _scope_problems(state)
@@ -380,8 +381,8 @@ def _commit(
 ) -> str | None:
     with clock.stage("commit"):
         paths = {built.output / p for p in (*built.owned, *built.rendered.files)}
-        kept = request.root / conventions.SNAPSHOT_DIR
-        if request.snapshot is None or request.snapshot.resolve() == kept.resolve():
+        kept, source = request.root / conventions.SNAPSHOT_DIR, request.snapshot
+        if source is None or (isinstance(source, Path) and source.resolve() == kept.resolve()):
             paths.add(kept)
         progress("commit", "")
         text, trailers = message.commit_message(built.plan, built.rendered.provenance, repository.head())

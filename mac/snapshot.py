@@ -10,22 +10,24 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mac import compact, migration
 from mac.conventions import SNAPSHOT_DIR, slug
 from mac.emit import UnrepresentableError, json_line, read_json
-from mac.model import Json, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
+from mac.model import Json, KnownAccount, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import Location, Problem, ProblemsError, did_you_mean
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = migration.CURRENT
 SCOPES_FILE = "scopes.json"
 
 _SUFFIX = ".jsonl"
 _REQUIRED = ("arn", "kind", "account", "region", "id")
 _TEXTS = (*_REQUIRED, "name", "state", "lifecycle_reason", "launched")
 _FIELDS = (*_TEXTS, "addresses", "lifecycle", "tags", "links", "attributes")
-_SCOPE_TEXTS = ("account", "region", "kind", "state", "reason", "since")
+_SCOPE_TEXTS = ("account", "region", "kind", "state", "reason", "since", "cause")
 
 
 # --- writing -----------------------------------------------------------------------------------------
@@ -37,11 +39,17 @@ def files(snapshot: Snapshot) -> Mapping[str, bytes]:
     for resource in snapshot.resources:
         path = f"{slug(resource.account)}/{slug(resource.region)}/{slug(resource.kind)}{_SUFFIX}"
         groups[path].append(resource)
-    rows = ",\n".join(_line(row).decode() for row in _scope_rows(snapshot))
-    head = f'{{"schema_version": {SCHEMA_VERSION}, "scopes": [{chr(10) if rows else ""}{rows}'
     found = {path: _lines(group) for path, group in groups.items()}
-    found[SCOPES_FILE] = f"{head}{chr(10) if rows else ''}]}}\n".encode()
+    lists = {"accounts": _account_rows(snapshot)} if snapshot.accounts else {}
+    lists |= {"scopes": _scope_rows(snapshot)}
+    texts = (f'"{name}": {_listed(rows)}' for name, rows in lists.items())
+    found[SCOPES_FILE] = f'{{"schema_version": {SCHEMA_VERSION}, {", ".join(texts)}}}\n'.encode()
     return dict(sorted(found.items()))
+
+
+def _listed(rows: Iterable[Json]) -> str:
+    lines = ",\n".join(_line(row).decode() for row in rows)
+    return f"[\n{lines}\n]" if lines else "[]"
 
 
 def stored_files(snapshot: Snapshot) -> dict[str, bytes]:
@@ -56,14 +64,17 @@ def stored(root: Path) -> set[str]:
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:
-    """The single-file form."""
+    """The single-file form. `compact.compress` makes it small."""
     header = {"kind": "Snapshot", "schema_version": SCHEMA_VERSION, "scopes": _scope_rows(snapshot)}
+    header |= {"accounts": _account_rows(snapshot)} if snapshot.accounts else {}
     return _line(header) + b"\n" + _lines(snapshot.resources)
 
 
 def digest(snapshot: Snapshot) -> str:
-    """`sha256:…` of the resources and of each scope's state; not of reasons and times."""
+    """`sha256:…` of accounts, resources and each scope's state; not of reasons and times."""
     sha = hashlib.sha256()
+    for row in _account_rows(snapshot):
+        sha.update(_line(row) + b"\n")
     for status in sorted(snapshot.scopes, key=lambda s: s.scope):
         sha.update(_line([str(status.scope), status.state.value]) + b"\n")
     sha.update(_lines(snapshot.resources))
@@ -91,6 +102,16 @@ def _scope_rows(snapshot: Snapshot) -> list[dict[str, str]]:
         scope = status.scope
         row = {"account": scope.account, "region": scope.region, "kind": scope.kind}
         row |= {"state": status.state.value, "reason": status.reason, "since": status.since}
+        row |= {"cause": status.cause}
+        rows.append({key: value for key, value in row.items() if value})
+    return rows
+
+
+def _account_rows(snapshot: Snapshot) -> list[dict[str, Json]]:
+    rows = []
+    for account in sorted(snapshot.accounts, key=lambda a: a.id):
+        row: dict[str, Json] = {"id": account.id, "name": account.name, "regions": list(account.regions)}
+        row |= {"left_out": account.left_out}
         rows.append({key: value for key, value in row.items() if value})
     return rows
 
@@ -110,6 +131,14 @@ class _Invalid(Exception):  # noqa: N818  turned into a Problem where the line i
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message, self.hint = message, hint
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What stands before the resources."""
+
+    scopes: tuple[ScopeStatus, ...] = ()
+    accounts: tuple[KnownAccount, ...] = ()
 
 
 def read(path: Path) -> Snapshot:
@@ -138,35 +167,41 @@ def from_files(content: Mapping[str, bytes], root: str = "") -> Snapshot:
     prefix = f"{root}/" if root else ""
     problems: list[Problem] = []
     resources: list[tuple[Resource, Location]] = []
-    statuses: tuple[ScopeStatus, ...] = ()
+    head = _Head()
     header = Location(f"{prefix}{SCOPES_FILE}")
     if SCOPES_FILE not in content:
         problems.append(_problem(header, _Invalid("the file is missing", "run mac inventory --refresh")))
     else:
         try:
-            statuses = _statuses(_json(content[SCOPES_FILE]))
+            head = _head(_json(content[SCOPES_FILE]))
         except _Invalid as error:
             problems.append(_problem(header, error))
     for path in sorted(content):
         if path.endswith(_SUFFIX):
             resources += _resources(content[path], f"{prefix}{path}", 1, problems)
-    return _snapshot(statuses, resources, problems)
+    return _snapshot(head, resources, problems)
 
 
 def from_bytes(data: bytes, path: str = "snapshot") -> Snapshot:
-    """The snapshot that `to_bytes` wrote."""
-    head, _, rest = data.partition(b"\n")
+    """The snapshot that `to_bytes` wrote, compressed or not."""
+    if compact.is_compact(data):
+        try:
+            data = compact.expand(data)
+        except compact.CompactError as error:
+            broken = _Invalid(f"the compressed snapshot cannot be read: {error}")
+            raise ProblemsError([_problem(Location(path), broken)]) from error
+    first, _, rest = data.partition(b"\n")
     problems: list[Problem] = []
-    statuses: tuple[ScopeStatus, ...] = ()
+    head = _Head()
     try:
-        statuses = _statuses(_json(head))
+        head = _head(_json(first))
     except _Invalid as error:
         problems.append(_problem(Location(path, 1, 1), error))
-    return _snapshot(statuses, list(_resources(rest, path, 2, problems)), problems)
+    return _snapshot(head, list(_resources(rest, path, 2, problems)), problems)
 
 
 def _snapshot(
-    statuses: tuple[ScopeStatus, ...],
+    head: _Head,
     resources: list[tuple[Resource, Location]],
     problems: list[Problem],
 ) -> Snapshot:
@@ -179,7 +214,7 @@ def _snapshot(
     if problems:
         raise ProblemsError(problems)
     ordered = sorted((resource for resource, _ in resources), key=lambda r: r.sort_key)
-    return Snapshot(tuple(sorted(statuses, key=lambda s: s.scope)), tuple(ordered))
+    return Snapshot(tuple(sorted(head.scopes, key=lambda s: s.scope)), tuple(ordered), head.accounts)
 
 
 def _problem(location: Location, error: _Invalid) -> Problem:
@@ -196,16 +231,28 @@ def _json(data: bytes) -> Json:
             raise _Invalid(f"not JSON: {error}") from error
 
 
-def _statuses(header: Json) -> tuple[ScopeStatus, ...]:
+def _head(header: Json) -> _Head:
     if not isinstance(header, dict) or "schema_version" not in header:
         raise _Invalid("not a snapshot: no schema_version")
     version = header["schema_version"]
-    if version != SCHEMA_VERSION:
-        raise _Invalid(f"schema_version {version} is not one that this mac reads ({SCHEMA_VERSION})")
-    rows = header.get("scopes", [])
-    if not isinstance(rows, list):
-        raise _Invalid("scopes is not a list")
-    return tuple(_status(row) for row in rows)
+    if type(version) is not int or version not in migration.READABLE:
+        readable = ", ".join(map(str, migration.READABLE))
+        raise _Invalid(f"schema_version {version} is not one that this mac reads ({readable})")
+    for name in ("scopes", "accounts"):
+        if not isinstance(header.get(name, []), list):
+            raise _Invalid(f"{name} is not a list")
+    known = (_account(row) for row in header.get("accounts", []))
+    return _Head(
+        tuple(_status(migration.scope(version, row)) for row in header.get("scopes", [])),
+        tuple(sorted(known, key=lambda a: a.id)),
+    )
+
+
+def _account(row: Json) -> KnownAccount:
+    if not isinstance(row, dict):
+        raise _Invalid("an account is not an object")
+    texts = [_text(row, name) for name in ("id", "name", "left_out")]
+    return KnownAccount(texts[0], texts[1], _strings(row.get("regions", []), "regions"), texts[2])
 
 
 def _status(row: Json) -> ScopeStatus:
@@ -217,7 +264,7 @@ def _status(row: Json) -> ScopeStatus:
         state = ScopeState(texts["state"])
     except ValueError as error:
         raise _Invalid(f'scope {scope}: unknown state "{texts["state"]}"') from error
-    return ScopeStatus(scope, state, texts["reason"], texts["since"])
+    return ScopeStatus(scope, state, texts["reason"], texts["since"], texts["cause"])
 
 
 def _resources(

@@ -195,7 +195,7 @@ def test_a_resource_that_stands_twice_is_a_problem(tmp_path: Path) -> None:
     [
         ("", "not JSON"),
         ("[]", "not a snapshot: no schema_version"),
-        ('{"schema_version": 99}', "schema_version 99 is not one that this mac reads (1)"),
+        ('{"schema_version": 99}', "schema_version 99 is not one that this mac reads (1, 2)"),
         ('{"schema_version": 1, "scopes": {}}', "scopes is not a list"),
         ('{"schema_version": 1, "scopes": ["x"]}', "a scope is not an object"),
         (

@@ -18,9 +18,8 @@ CHANGED = 2
 @click.option("--base", metavar="REV", default="", help="Compare with this Git revision, not with the files.")
 @click.option(
     "--snapshot",
-    metavar="PATH",
-    type=click.Path(exists=True, path_type=Path),
-    help="Use this snapshot (a file or a folder) instead of asking AWS.",
+    metavar="PATH|REV[:PATH]",
+    help="Use this snapshot (a file, a folder, or one in a Git revision) instead of asking AWS.",
 )
 @click.option(
     "--output",
@@ -36,7 +35,7 @@ CHANGED = 2
 def command(
     root: Path,
     base: str,
-    snapshot: Path | None,
+    snapshot: str | None,
     output: Path | None,
     detailed_exitcode: bool,
     allow_empty: bool,
@@ -47,11 +46,11 @@ def command(
     Files are compared by what they mean: targets, rules, routes, receivers. Changes stand under what caused
     them: the inventory, standards, services, teams, templates or settings. Nothing is written.
     """
-    from mac import emit, pipeline, plan_report, report
+    from mac import emit, pipeline, plan_report, report, snapshot_source
 
     request = pipeline.Request(
         root=root,
-        snapshot=snapshot.absolute() if snapshot else None,
+        snapshot=snapshot_source.locate(snapshot) if snapshot else None,
         output=output.absolute() if output else None,
         base=base,
         allow_empty=allow_empty,

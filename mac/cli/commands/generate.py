@@ -13,9 +13,8 @@ from mac.cli import options, progress
 @options.root
 @click.option(
     "--snapshot",
-    metavar="PATH",
-    type=click.Path(exists=True, path_type=Path),
-    help="Use this snapshot (a file or a folder) instead of asking AWS.",
+    metavar="PATH|REV[:PATH]",
+    help="Use this snapshot (a file, a folder, or one in a Git revision) instead of asking AWS.",
 )
 @click.option(
     "--output",
@@ -33,7 +32,7 @@ from mac.cli import options, progress
 @options.output_format("text", "json")
 def command(
     root: Path,
-    snapshot: Path | None,
+    snapshot: str | None,
     output: Path | None,
     commit: bool,
     push: bool,
@@ -45,12 +44,12 @@ def command(
     output_format: str,
 ) -> None:
     """Generate the configuration, and commit it."""
-    from mac import emit, pipeline, summary
+    from mac import emit, pipeline, snapshot_source, summary
     from mac.cli import problems
 
     request = pipeline.Request(
         root=root,
-        snapshot=snapshot.absolute() if snapshot else None,
+        snapshot=snapshot_source.locate(snapshot) if snapshot else None,
         output=output.absolute() if output else None,
         commit=commit,
         push=push,

@@ -20,32 +20,31 @@ if TYPE_CHECKING:
 @options.root
 @click.option(
     "--snapshot",
-    metavar="PATH",
-    type=click.Path(path_type=Path),
-    help="Show this snapshot. With --refresh, or when it does not exist yet: read AWS and write it there.",
+    metavar="PATH|REV[:PATH]",
+    help="Show this snapshot: a file, a folder, or one in a Git revision. With --refresh, or when it is "
+    "neither: read AWS and write it to this file, compressed if its name ends in .gz.",
 )
 @click.option("--refresh", is_flag=True, help="Read AWS even if --snapshot names a snapshot.")
 @click.option("--strict", is_flag=True, help="End with 1 when a scope was not read completely.")
 @options.output_format("text", "json")
 @click.pass_context
 def command(
-    ctx: click.Context, root: Path, snapshot: Path | None, refresh: bool, strict: bool, output_format: str
+    ctx: click.Context, root: Path, snapshot: str | None, refresh: bool, strict: bool, output_format: str
 ) -> int:
     """Read AWS and keep what was found."""
     ctx.obj.root = str(root)
     if ctx.invoked_subcommand:
         return 0
-    from mac import emit, pipeline
-    from mac import snapshot as snapshots
+    from mac import emit, pipeline, snapshot_source
     from mac.model import ScopeState
 
-    if snapshot and snapshot.exists() and not refresh:
-        found = snapshots.read(snapshot)
+    source = snapshot_source.locate(snapshot) if snapshot and not refresh else None
+    if source and snapshot_source.is_there(source, root):
+        found = snapshot_source.read(source, root)
     else:
+        to = Path(snapshot).absolute() if snapshot else None
         with progress.stage_progress() as report_progress:
-            found = pipeline.inventory(
-                root, to=snapshot.absolute() if snapshot else None, progress=report_progress
-            )
+            found = pipeline.inventory(root, to=to, progress=report_progress)
         place = snapshot or "inventory/snapshot/"
         progress.diagnostics(f"written to {place}")
     if output_format == "json":
@@ -72,6 +71,109 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...]) -> None:
     chosen = [known[name] for name in names or config.kinds or known]
     roles = [a.role_arn for a in config.accounts if a.role_arn]
     options.data(emit.json_pretty(iam.policy(chosen, roles)).decode())
+
+
+@command.command(
+    "list", epilog="Example: mac inventory list --kind ec2-instance --service shop --where 'tag.Name=web-*'"
+)
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind; may be repeated.")
+@click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service.")
+@click.option("--account", "accounts", multiple=True, metavar="ID|NAME", help="Only this account.")
+@click.option("--region", "regions", multiple=True, metavar="REGION", help="Only this region.")
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only where a field, a label, an attribute, tag.NAME or link.NAME has this value (* and ? match "
+    "anything); KEY!=VALUE for all others. All conditions must hold.",
+)
+@click.option(
+    "--snapshot",
+    metavar="PATH|REV[:PATH]",
+    help="List this snapshot.  [default: the one that the repository keeps]",
+)
+@options.output_format("table", "json", "jsonl")
+@click.pass_context
+def list_(
+    ctx: click.Context,
+    kinds: tuple[str, ...],
+    services: tuple[str, ...],
+    accounts: tuple[str, ...],
+    regions: tuple[str, ...],
+    conditions: tuple[str, ...],
+    snapshot: str | None,
+    output_format: str,
+) -> None:
+    """List resources of the inventory, without asking AWS."""
+    from mac import emit, inventory_list, pipeline
+    from mac import kinds as all_kinds
+    from mac.labels import labels
+
+    root = Path(ctx.obj.root)
+    catalog = pipeline.load(root)
+    found = _stored(root, snapshot)
+    names = {a.name: a.id for a in found.accounts} | {a.name: a.id for a in catalog.inventory.accounts}
+    listed = inventory_list.select(
+        found.resources,
+        inventory_list.Selection(
+            kinds,
+            services,
+            tuple(names.get(account, account) for account in accounts),
+            regions,
+            tuple(inventory_list.condition(text) for text in conditions),
+        ),
+        lambda resource: labels(resource, catalog.project.labels),
+        {
+            "kind": all_kinds.names(),
+            "service": catalog.services,
+            "account": {*names.values(), *(s.scope.account for s in found.scopes)},
+            "region": {*catalog.inventory.regions, *(s.scope.region for s in found.scopes)},
+        },
+    )
+    if output_format == "json":
+        options.data(emit.json_pretty(inventory_list.as_dict(listed)).decode())
+    elif output_format == "jsonl":
+        for line in inventory_list.as_lines(listed):
+            options.data(line)
+    else:
+        options.data(inventory_list.as_table(listed))
+        progress.diagnostics(f"{len(listed)} of {len(found.resources)} resources")
+
+
+@command.command("diff", epilog="Example: mac inventory diff HEAD~1 inventory/snapshot --format json")
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="[AFTER]", required=False)
+@options.output_format("text", "json")
+@click.pass_context
+def diff_(ctx: click.Context, before: str, after: str | None, output_format: str) -> None:
+    """Show which resources came, went and changed between two snapshots.
+
+    Each is a file, a folder, a Git revision (REV: the snapshot that the repository kept then) or a path in
+    one (REV:PATH). AFTER is the snapshot that the repository keeps now if it is left out.
+    """
+    from mac import conventions, emit, inventory_diff, pipeline
+    from mac.labels import labels
+
+    root = Path(ctx.obj.root)
+    sources = pipeline.load(root).project.labels
+    found = inventory_diff.compare(
+        _stored(root, before),
+        _stored(root, after),
+        lambda resource: labels(resource, sources).get(conventions.SERVICE, ""),
+    )
+    if output_format == "json":
+        options.data(emit.json_pretty(inventory_diff.as_dict(found)).decode())
+    else:
+        options.data(inventory_diff.as_text(found))
+
+
+def _stored(root: Path, text: str | None) -> Snapshot:
+    """The snapshot that is named, else the one that the repository keeps."""
+    from mac import conventions, snapshot_source
+
+    source = snapshot_source.locate(text) if text else root / conventions.SNAPSHOT_DIR
+    return snapshot_source.read(source, root)
 
 
 def _as_dict(found: Snapshot) -> dict[str, object]:
