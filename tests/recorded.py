@@ -5,10 +5,11 @@ botocore's Stubber checks every answer, and every request, against botocore's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from botocore.credentials import Credentials
@@ -18,6 +19,7 @@ from mac.aws import Access, Aws
 from mac.kinds import all_kinds
 from mac.kinds.kind import Place
 from mac.model import Resource
+from mac.retries import Budget
 from tests import aws_fleet as fleet
 
 ACCOUNT = "111122223333"
@@ -45,18 +47,40 @@ def read(kind: str, calls: Sequence[Call], place: Place = PLACE) -> list[Resourc
     """
     declared = all_kinds()[kind]
     aws = fleet.Watch().aws()
-    access = Access(place.account, place.partition, Credentials("recorded", "recorded"))
-    # One thread: the answers are given in their order.
-    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+    access = Access(place.account, place.partition, Credentials("recorded", "recorded"), Budget(0))
+    with ExitStack() as stack:
         stubs = _stubs(aws, declared.service, calls)
         for stub in stubs:
             stack.enter_context(stub)
-        region = place.regions[0] if declared.global_ else place.region
-        with aws.scope(access, declared, region, pool) as api:
+        region = (declared.home or place.regions[0]) if declared.global_ else place.region
+        with aws.scope(access, declared, region, _InTurn()) as api:
             found = [declared.transform(place, raw) for raw in declared.fetch(api, place)]
         for stub in stubs:
             stub.assert_no_pending_responses()
     return [resource for resource in found if resource is not None]
+
+
+class _Later(Future[Any]):
+    """Work that is done by whoever waits for it."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+
+    def result(self, timeout: float | None = None) -> Any:
+        if not self.done():
+            try:
+                self.set_result(self._work())
+            except BaseException as error:
+                self.set_exception(error)
+        return super().result(timeout)
+
+
+class _InTurn(Executor):
+    """In place of threads: the answers stand in the order of the calls, the whole list before its details."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return _Later(partial(fn, *args, **kwargs))
 
 
 def _stubs(aws: Aws, service: str, calls: Iterable[Call]) -> list[Stubber]:

@@ -16,11 +16,12 @@ import pytest
 
 from mac import iam
 from mac.collect import collect
-from mac.kinds import Kind, all_kinds, elasticache_cluster, emr_instance_group, names
+from mac.kinds import Kind, all_kinds, elasticache_cluster, emr_cluster, emr_instance_group, names
 from mac.kinds.kind import Gone, Place
 from mac.model import Account, Lifecycle, Resource, ScopeState, Snapshot
 from mac.snapshot import to_bytes
 from tests import aws_fleet as fleet
+from tests.recorded import Call, read
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PLACE = Place("111122223333", "eu-west-1", "aws", ("eu-west-1",))
@@ -58,6 +59,9 @@ def build(aws: boto3.Session, account: str) -> None:
     instances = fleet.launch(aws, 4, **fleet.TAGS, Name="web")
     aws.client("ec2").terminate_instances(InstanceIds=instances[:1])
     aws.client("ec2").stop_instances(InstanceIds=instances[1:2])
+    aws.client("ec2").run_instances(
+        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"}
+    )
     for number in range(3):
         _, target = fleet.balancer(aws, f"lb{number}", "network" if number == 2 else "application")
         fleet.group(aws, f"group{number}", 2, [target])
@@ -151,6 +155,17 @@ def test_terminated_instances_are_left_out_and_stopped_ones_are_no_targets(
     assert running.attributes["zone"].startswith(fleet.REGION)
     assert running.launched.endswith("Z")
     assert running.tags["service"] == "shop"
+
+
+def test_a_stopped_machine_says_why_and_a_spot_instance_was_asked_after(
+    reading: tuple[Snapshot, fleet.Watch],
+) -> None:
+    snapshot, watch = reading
+    stopped = next(r for r in of_kind(snapshot, "ec2-instance") if r.lifecycle is Lifecycle.STOPPED)
+    assert stopped.lifecycle_reason == "shutdown: Client.UserInitiatedShutdown"
+    spot = [r for r in of_kind(snapshot, "ec2-instance") if r.attributes["market"] == "spot"]
+    assert [r.lifecycle for r in spot] == [Lifecycle.IN_SERVICE]
+    assert watch.count("DescribeSpotInstanceRequests") == 1
 
 
 def test_machines_of_a_group_know_it_and_the_load_balancer_before_it(
@@ -315,40 +330,59 @@ def test_kinds_are_named_after_their_modules_and_sorted() -> None:
         assert list(kind.fact_names) == sorted(kind.fact_names)
 
 
-def test_instance_fleets_are_read_as_groups() -> None:
-    class Recorded:
-        """moto has no instance fleets: the answers of one cluster, in botocore's shapes."""
+def test_instance_fleets_are_read_as_groups_from_all_their_pages() -> None:
+    """moto has no instance fleets."""
+    described = {
+        "Id": "j-1",
+        "Name": "etl",
+        "Status": {"State": "RUNNING"},
+        "InstanceCollectionType": "INSTANCE_FLEET",
+        "ClusterArn": "arn:aws:elasticmapreduce:eu-west-1:111122223333:cluster/j-1",
+        "Tags": fleet.PAIRS,
+    }
 
-        def call(self, operation: str, **_: object) -> dict[str, object]:
-            assert operation == "DescribeCluster"
-            return {"Cluster": CLUSTER}
+    def instance(identifier: str, state: str) -> dict[str, object]:
+        machine = {"Ec2InstanceId": identifier} if identifier else {}
+        return {**machine, "InstanceFleetId": "if-1", "Status": {"State": state}, "Market": "SPOT"}
 
-        def pages(self, operation: str, key: str, **parameters: object) -> Iterator[object]:
-            yield from {
-                "ListClusters": [{"Id": "j-1"}],
-                "ListInstances": [
-                    {"Ec2InstanceId": "i-1", "InstanceFleetId": "if-1", "Status": {"State": "RUNNING"}},
-                    {"Ec2InstanceId": "i-2", "InstanceFleetId": "if-1", "Status": {"State": "BOOTSTRAPPING"}},
-                    {"InstanceFleetId": "if-1", "Status": {"State": "AWAITING_FULFILLMENT"}},
-                ],
-                "ListInstanceFleets": [
-                    {"Id": "if-1", "InstanceFleetType": "TASK", "Status": {"State": "RUNNING"}},
-                    {"Id": "if-2", "InstanceFleetType": "CORE", "Status": {"State": "TERMINATED"}},
-                ],
-            }[operation]
-
-    cluster = {"Id": "j-1", "Name": "etl", "Status": {"State": "RUNNING"}, "Tags": fleet.PAIRS}
-    CLUSTER = {**cluster, "InstanceCollectionType": "INSTANCE_FLEET"}  # noqa: N806
-    found = [
-        emr_instance_group.transform(PLACE, raw)
-        for raw in emr_instance_group.fetch(Recorded(), PLACE)  # type: ignore[arg-type]
+    types = [{"InstanceType": "m5.xlarge", "BidPrice": "1"}, {"InstanceType": "m4.xlarge"}]
+    task = {
+        "Id": "if-1",
+        "Name": "burst",
+        "InstanceFleetType": "TASK",
+        "Status": {"State": "RESIZING"},
+        "TargetOnDemandCapacity": 0,
+        "TargetSpotCapacity": 8,
+        "ProvisionedSpotCapacity": 3,
+        "InstanceTypeSpecifications": types,
+    }
+    ended = {"Id": "if-2", "InstanceFleetType": "CORE", "Status": {"State": "TERMINATED"}}
+    of_cluster = {"ClusterId": "j-1"}
+    listed = {**of_cluster, "InstanceStates": list(emr_instance_group.LIVE)}
+    calls = [
+        Call("list_clusters", {"ClusterStates": list(emr_cluster.STATES)}, {"Clusters": [{"Id": "j-1"}]}),
+        Call("describe_cluster", of_cluster, {"Cluster": described}),
+        Call(
+            "list_instances",
+            listed,
+            {"Instances": [instance("i-1", "RUNNING"), instance("", "AWAITING_FULFILLMENT")], "Marker": "m"},
+        ),
+        Call("list_instances", {**listed, "Marker": "m"}, {"Instances": [instance("i-2", "BOOTSTRAPPING")]}),
+        Call("list_instance_fleets", of_cluster, {"InstanceFleets": [ended], "Marker": "m"}),
+        Call("list_instance_fleets", {**of_cluster, "Marker": "m"}, {"InstanceFleets": [task]}),
     ]
-    assert found[1] is None
-    assert found[0] is not None
-    assert found[0].links == {"emr-cluster": ("j-1",), "ec2-instance": ("i-1", "i-2")}
-    assert found[0].attributes["emr_role"] == "task"
-    assert found[0].attributes["instance_states"] == {"i-2": "BOOTSTRAPPING"}
-    assert found[0].tags == fleet.TAGS
+    (found,) = read("emr-instance-group", calls)
+    assert found.links == {"emr-cluster": ("j-1",), "ec2-instance": ("i-1", "i-2")}
+    assert (found.name, found.state, found.lifecycle) == ("burst", "RESIZING", Lifecycle.IN_SERVICE)
+    assert found.tags == fleet.TAGS
+    assert found.attributes == {
+        "emr_cluster": "etl",
+        "emr_role": "task",
+        "instance_types": ["m4.xlarge", "m5.xlarge"],
+        "target_on_demand": 0,
+        "target_spot": 8,
+        "instance_states": {"i-2": "BOOTSTRAPPING"},
+    }
 
 
 def test_a_cache_that_is_being_made_does_not_spoil_the_others() -> None:

@@ -26,13 +26,13 @@ STATES = {
 }
 RESIZING = "RESIZING"
 _ENDED = frozenset(["TERMINATED", "ENDED"])
-_LIVE = ("AWAITING_FULFILLMENT", "PROVISIONING", "BOOTSTRAPPING", "RUNNING")
+LIVE = ("AWAITING_FULFILLMENT", "PROVISIONING", "BOOTSTRAPPING", "RUNNING")
 
 
 def fetch(api: Api, place: Place) -> Iterator[Raw]:
     for cluster in emr_cluster.live_clusters(api):
         instances = list(
-            api.pages("ListInstances", "Instances", ClusterId=cluster["Id"], InstanceStates=list(_LIVE))
+            api.pages("ListInstances", "Instances", ClusterId=cluster["Id"], InstanceStates=list(LIVE))
         )
         if cluster.get("InstanceCollectionType") == "INSTANCE_FLEET":
             groups = api.pages("ListInstanceFleets", "InstanceFleets", ClusterId=cluster["Id"])
