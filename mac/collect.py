@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from mac import accounts, reading
 from mac.answers import CallError
 from mac.aws import Access, Aws
+from mac.durations import elapsed
 from mac.grace import settle
 from mac.kinds import Kind, all_kinds
 from mac.kinds.kind import Place
@@ -168,18 +169,16 @@ def failed(snapshot: Snapshot) -> Mapping[tuple[ScopeState, str], tuple[Scope, .
     return {cause: tuple(sorted(causes[cause])) for cause in sorted(causes)}
 
 
-def age(status: ScopeStatus, now: datetime) -> float:
-    """For how many seconds the scope has not been read completely; 0 when it is complete."""
-    if status.state is ScopeState.COMPLETE or not status.since:
-        return 0
-    return max(0.0, (now - datetime.fromisoformat(status.since)).total_seconds())
+def outdated(
+    snapshot: Snapshot, config: InventoryConfig, now: datetime, *, strict: bool = False
+) -> list[Problem]:
+    """The scopes whose last known good is older than the inventory allows; each cause is told once.
 
-
-def outdated(snapshot: Snapshot, config: InventoryConfig, now: datetime, *, strict: bool) -> list[Problem]:
-    """The scopes whose last known good is older than the inventory allows; each cause is told once."""
+    Errors when `strict`, else warnings.
+    """
     old: dict[tuple[ScopeState, str], list[ScopeStatus]] = defaultdict(list)
     for status in snapshot.scopes:
-        if age(status, now) > config.max_age:
+        if status.state is not ScopeState.COMPLETE and elapsed(status.since, now) > config.max_age:
             old[status.state, status.reason].append(status)
     return [
         Problem(

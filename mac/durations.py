@@ -7,6 +7,7 @@ gives whole milliseconds unless its name says otherwise.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 _UNITS = {
     "y": 365 * 24 * 3600 * 1000,
@@ -40,6 +41,11 @@ def seconds(text: str) -> float | None:
     """The length in seconds; None when the text is not a duration."""
     length = milliseconds(text)
     return None if length is None else length / 1000
+
+
+def elapsed(since: str, now: datetime) -> float:
+    """Seconds from an ISO 8601 time until `now`; 0 when it is empty or still to come."""
+    return max(0.0, (now - datetime.fromisoformat(since)).total_seconds()) if since else 0.0
 
 
 def spell(length: int) -> str:

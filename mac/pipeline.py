@@ -171,6 +171,11 @@ def load(root: Path) -> Catalog:
     return loaded.catalog
 
 
+def inventory_problems(root: Path, found: Snapshot, now: datetime, *, strict: bool) -> list[Problem]:
+    """What is wrong with a snapshot as an inventory: what has not been read for too long."""
+    return collect.outdated(found, load(root).inventory, now, strict=strict)
+
+
 def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:
     stored = root / conventions.SNAPSHOT_DIR
     last = snapshot.read(stored) if stored.exists() else Snapshot()
@@ -292,7 +297,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
             state = snapshot_source.read(request.snapshot, root)
         else:
             state = _ask_aws(catalog, root, request.now, progress)
-        found += _scope_problems(state)
+        found += [*_scope_problems(state), *collect.outdated(state, catalog.inventory, request.now)]
     with clock.stage("bind"):
         progress("bind", f"{len(state.resources)} resources")
         bindings = bind.bind(catalog, state, request.today)

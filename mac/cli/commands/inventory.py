@@ -35,7 +35,11 @@ def command(
     ctx.obj.root = str(root)
     if ctx.invoked_subcommand:
         return 0
-    from mac import emit, pipeline, snapshot_source
+    from datetime import UTC, datetime
+
+    from mac import emit, pipeline, scope_table, snapshot_source
+    from mac import snapshot as snapshots
+    from mac.cli.problems import show
     from mac.model import ScopeState
 
     source = snapshot_source.locate(snapshot) if snapshot and not refresh else None
@@ -47,10 +51,15 @@ def command(
             found = pipeline.inventory(root, to=to, progress=report_progress)
         place = snapshot or "inventory/snapshot/"
         progress.diagnostics(f"written to {place}")
+    now = datetime.now(UTC)
+    problems = pipeline.inventory_problems(root, found, now, strict=strict)
     if output_format == "json":
-        options.data(emit.json_pretty(_as_dict(found)).decode())
+        report = scope_table.as_dict(found, snapshots.digest(found), now, problems)
+        options.data(emit.json_pretty(report).decode())
     else:
-        options.data(_as_text(found))
+        options.data(scope_table.as_text(found, now))
+    if problems:
+        show(problems, root)
     incomplete = any(s.state is not ScopeState.COMPLETE for s in found.scopes)
     return 1 if strict and incomplete else 0
 
@@ -174,56 +183,3 @@ def _stored(root: Path, text: str | None) -> Snapshot:
 
     source = snapshot_source.locate(text) if text else root / conventions.SNAPSHOT_DIR
     return snapshot_source.read(source, root)
-
-
-def _as_dict(found: Snapshot) -> dict[str, object]:
-    from collections import Counter
-
-    from mac import snapshot as snapshots
-    from mac import summary
-
-    by_kind = Counter(r.kind for r in found.resources)
-    by_scope = Counter((r.account, r.region, r.kind) for r in found.resources)
-    return {
-        "schema_version": summary.SCHEMA_VERSION,
-        "snapshot": snapshots.digest(found),
-        "resources": len(found.resources),
-        "by_kind": dict(sorted(by_kind.items())),
-        "states": summary.scope_counts(found),
-        "scopes": [
-            {
-                "account": s.scope.account,
-                "region": s.scope.region,
-                "kind": s.scope.kind,
-                "state": s.state.value,
-                "resources": by_scope[s.scope.account, s.scope.region, s.scope.kind],
-                "since": s.since,
-                "reason": s.reason,
-            }
-            for s in found.scopes
-        ],
-    }
-
-
-def _as_text(found: Snapshot) -> str:
-    """One line a kind, account and region side by side would be too wide; then every scope that failed."""
-    from collections import Counter
-
-    from mac import summary
-    from mac.model import Lifecycle, ScopeState
-
-    by_kind = Counter(r.kind for r in found.resources)
-    serving = Counter(r.kind for r in found.resources if r.lifecycle is Lifecycle.IN_SERVICE)
-    rows: list[tuple[str, ...]] = [("KIND", "FOUND", "IN SERVICE", "SCOPES")]
-    for kind in sorted({s.scope.kind for s in found.scopes}):
-        states = Counter(s.state.value for s in found.scopes if s.scope.kind == kind)
-        shown = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        rows.append((kind, str(by_kind[kind]), str(serving[kind]), shown))
-    rows.append(("all", str(len(found.resources)), str(sum(serving.values())), ""))
-    text = summary.table(rows)
-    failed = [s for s in found.scopes if s.state is not ScopeState.COMPLETE]
-    if failed:
-        lines = [("SCOPE", "STATUS", "SINCE", "REASON")]
-        lines += [(str(s.scope), s.state.value, s.since, s.reason) for s in failed]
-        text += "\n" + summary.table(lines)
-    return text
