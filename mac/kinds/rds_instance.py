@@ -17,8 +17,8 @@ STATES = {
     "stopping": Lifecycle.LEAVING,
     "stopped": Lifecycle.STOPPED,
 }
-# The same call lists these too; they are services of their own, with metrics of their own.
-_OTHER_SERVICES = frozenset(["neptune", "docdb"])
+# The same calls list these too; they are services of their own, with metrics of their own.
+OTHER_SERVICES = frozenset(["neptune", "docdb"])
 
 
 def fetch(api: Api, place: Place) -> Iterator[Raw]:
@@ -27,7 +27,7 @@ def fetch(api: Api, place: Place) -> Iterator[Raw]:
 
 def transform(place: Place, raw: Raw) -> Resource | None:
     engine = raw["Engine"]
-    if engine in _OTHER_SERVICES:
+    if engine in OTHER_SERVICES:
         return None
     state = raw.get("DBInstanceStatus") or ""
     endpoint = raw.get("Endpoint") or {}
