@@ -158,8 +158,9 @@ def _refusal(
     """(reason, sentence) when no standard can watch the resource as it is; None when one may."""
     if resource.lifecycle is not Lifecycle.IN_SERVICE:
         fresh = "it was launched a moment ago, and its tags are not known yet"
-        why = fresh if "awaiting" in resource.attributes else f"it is {resource.state or resource.lifecycle}"
-        return (str(resource.lifecycle), why)
+        told = f" ({resource.lifecycle_reason})" if resource.lifecycle_reason else ""
+        why = f"it is {resource.state or resource.lifecycle}{told}"
+        return (str(resource.lifecycle), fresh if "awaiting" in resource.attributes else why)
     if not candidates:
         return ("no-standard", f"no standard is for the kind {resource.kind}")
     broken = next((n for n, v in labels.items() if not _representable(v)), "")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mac.kinds import autoscaling_group, ec2_instance, emr_cluster
-from mac.model import Lifecycle, Resource
+from mac.model import Lifecycle, LifecycleReason, Resource
 from mac.reading import young
 
 AWAITING = "awaiting"
@@ -63,4 +63,5 @@ def _settled(machine: Resource, before: Resource | None, givers: Mapping[Key, Ma
     if tags:
         return replace(machine, tags={**machine.tags, **tags}, name=tags.get("Name", machine.name))
     attributes = {**machine.attributes, AWAITING: "tags"}
-    return replace(machine, lifecycle=Lifecycle.STARTING, attributes=attributes)
+    reason = machine.lifecycle_reason or LifecycleReason.LAUNCH.told("no tags yet")
+    return replace(machine, lifecycle=Lifecycle.STARTING, lifecycle_reason=reason, attributes=attributes)
