@@ -27,6 +27,7 @@ FULL = resource(
     addresses=("10.0.0.1", "fd00::1"),
     state="stopped",
     lifecycle=Lifecycle.STOPPED,
+    lifecycle_reason="warm-pool: Warmed:Stopped",
     tags={"service": "shop", "Name": "web"},
     links={"autoscaling-group": ("web",), "target-group": ("b", "c")},
     attributes={"zone": "eu-west-1a", "spot": False, "size": 3, "states": {"a": ["x"]}},
