@@ -182,6 +182,19 @@ def _names(accounts: Iterable[Resource], taken: Iterable[str]) -> dict[str, str]
     }
 
 
+def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
+    """The roles that are taken on directly, and the calls that list accounts: what a policy must allow.
+
+    With a central account, the policy serves for both: who runs mac needs only the last role of it.
+    """
+    organization = config.organization
+    roles = [account.role_arn for account in config.accounts if account.role_arn]
+    if organization:
+        roles.append(f"arn:{access_partition(config)}:iam::*:role/{organization.role}")
+    roles += [config.via.role_arn] if config.via else []
+    return tuple(roles), organization_kind(organization) if organization else None
+
+
 # --- regions -----------------------------------------------------------------------------------------
 
 

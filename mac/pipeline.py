@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from mac import (
+    accounts,
     bind,
     collect,
     conventions,
@@ -45,7 +46,8 @@ from mac import (
     validate,
     write,
 )
-from mac.model import Catalog, ScopeState, Snapshot
+from mac.kinds import Kind
+from mac.model import Catalog, InventoryConfig, ScopeState, Snapshot
 from mac.problems import (
     GitError,
     Location,
@@ -174,6 +176,11 @@ def load(root: Path) -> Catalog:
 def inventory_problems(root: Path, found: Snapshot, now: datetime, *, strict: bool) -> list[Problem]:
     """What is wrong with a snapshot as an inventory: what has not been read for too long."""
     return collect.outdated(found, load(root).inventory, now, strict=strict)
+
+
+def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
+    """The roles that reading the inventory takes on, and the calls that list its accounts."""
+    return accounts.entered(config)
 
 
 def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:

@@ -64,10 +64,25 @@ def command(
     return 1 if strict and incomplete else 0
 
 
-@command.command("iam-policy", epilog="Example: mac inventory iam-policy > policy.json")
+@command.command(
+    "iam-policy", epilog="Example: mac inventory iam-policy --form stackset > mac-inventory.template.json"
+)
 @click.option("--kind", "names", multiple=True, metavar="KIND", help="Only for these kinds; may be repeated.")
+@click.option(
+    "--form",
+    type=click.Choice(["policy", "trust", "stackset"]),
+    default="policy",
+    show_default=True,
+    help="The permissions; who may assume the role that has them; or a CloudFormation template of that role "
+    "for a stack set over an organization.",
+)
+@click.option(
+    "--principal",
+    metavar="ARN",
+    help="Who assumes the role.  [default: `via` of inventory/aws.yaml; else the template asks for it]",
+)
 @click.pass_context
-def iam_policy(ctx: click.Context, names: tuple[str, ...]) -> None:
+def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal: str | None) -> None:
     """Print the least-privilege IAM policy for the kinds that are read."""
     from mac import emit, iam, kinds, pipeline
     from mac.problems import did_you_mean
@@ -78,8 +93,19 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...]) -> None:
     if unknown:
         raise click.BadParameter(f"{unknown[0]}: {did_you_mean(unknown[0], known)}", param_hint="--kind")
     chosen = [known[name] for name in names or config.kinds or known]
-    roles = [a.role_arn for a in config.accounts if a.role_arn]
-    options.data(emit.json_pretty(iam.policy(chosen, roles)).decode())
+    principal = principal or (config.via.role_arn if config.via else "")
+    organization = config.organization
+    external_id = organization.external_id if organization else ""
+    if form == "policy":
+        document = iam.policy(chosen, *pipeline.entered(config))
+    elif form == "stackset":
+        role = organization.role if organization else "mac-inventory"
+        document = iam.stack_set(chosen, role, principal, external_id)
+    elif principal:
+        document = iam.trust(principal, external_id)
+    else:
+        raise click.UsageError("--form trust needs --principal, or `via` in inventory/aws.yaml")
+    options.data(emit.json_pretty(document).decode())
 
 
 @command.command(
