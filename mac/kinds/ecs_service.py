@@ -63,7 +63,8 @@ def transform(place: Place, raw: Raw) -> Resource | None:
 
 
 def dimensions(resource: Resource) -> Dimensions:
-    return (("ClusterName", resource.attributes["ecs_cluster"]), ("ServiceName", resource.name))
+    cluster, _, service = resource.id.partition("/")
+    return (("ClusterName", cluster), ("ServiceName", service))
 
 
 KIND = Kind(
