@@ -1,4 +1,4 @@
-"""The compact form of a snapshot: its single file, compressed. Of a large fleet it is a twentieth in size.
+"""The compact form of a snapshot: its single file, compressed; a tenth in size, or less, of a large fleet.
 
 The hash of a snapshot is of what is in it, never of the compressed bytes, which may differ between versions
 of zlib.

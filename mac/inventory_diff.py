@@ -214,12 +214,5 @@ def _field(change: FieldChange) -> str:
 def _value(value: Json) -> str:
     if value is None:
         return _NONE
-    text = value if isinstance(value, str) and value.isprintable() else _json(value)
+    text = value if isinstance(value, str) and value.isprintable() else emit.json_escaped(value)
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
-
-
-def _json(value: Json) -> str:
-    try:
-        return emit.json_line(value).decode()
-    except emit.UnrepresentableError:
-        return ascii(value)

@@ -156,7 +156,7 @@ def as_dict(listed: Iterable[Listed]) -> dict[str, Any]:
 def as_lines(listed: Iterable[Listed]) -> Iterator[str]:
     """One JSON object a resource, as the snapshot has it, and its labels."""
     for one in listed:
-        yield emit.json_line(_row(one)).decode()
+        yield emit.json_escaped(_row(one))
 
 
 def _row(one: Listed) -> dict[str, Json]:

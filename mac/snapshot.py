@@ -16,7 +16,7 @@ from typing import Any
 
 from mac import compact, migration
 from mac.conventions import SNAPSHOT_DIR, slug
-from mac.emit import UnrepresentableError, json_line, read_json
+from mac.emit import json_escaped, read_json
 from mac.model import Json, KnownAccount, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import Location, Problem, ProblemsError, did_you_mean
 
@@ -117,11 +117,7 @@ def _account_rows(snapshot: Snapshot) -> list[dict[str, Json]]:
 
 
 def _line(value: Json) -> bytes:
-    try:
-        return json_line(value)
-    except UnrepresentableError:
-        # UTF-8 has no lone surrogates, JSON's own escapes do.
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return json_escaped(value).encode()
 
 
 # --- reading -----------------------------------------------------------------------------------------

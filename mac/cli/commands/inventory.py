@@ -167,7 +167,7 @@ def list_(
         },
     )
     if output_format == "json":
-        options.data(emit.json_pretty(inventory_list.as_dict(listed)).decode())
+        options.data(emit.json_escaped(inventory_list.as_dict(listed), pretty=True))
     elif output_format == "jsonl":
         for line in inventory_list.as_lines(listed):
             options.data(line)
@@ -198,7 +198,7 @@ def diff_(ctx: click.Context, before: str, after: str | None, output_format: str
         lambda resource: labels(resource, sources).get(conventions.SERVICE, ""),
     )
     if output_format == "json":
-        options.data(emit.json_pretty(inventory_diff.as_dict(found)).decode())
+        options.data(emit.json_escaped(inventory_diff.as_dict(found), pretty=True))
     else:
         options.data(inventory_diff.as_text(found))
 
