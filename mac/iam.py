@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,7 +23,7 @@ def policy(kinds: Iterable[Kind], role_arns: Iterable[str] = (), listing: Kind |
     `listing`: the calls that list an organization's accounts. The calls are lists and descriptions, most of
     which IAM cannot limit to single resources.
     """
-    statements: list[Json] = [_reading(kinds)]
+    statements = _reading(kinds)
     if listing:
         statements.append(
             {
@@ -40,9 +41,28 @@ def policy(kinds: Iterable[Kind], role_arns: Iterable[str] = (), listing: Kind |
     return {"Version": POLICY_VERSION, "Statement": statements}
 
 
-def _reading(kinds: Iterable[Kind]) -> Json:
-    actions = sorted({_ALWAYS, *(action for kind in kinds for action in kind.calls.values())})
-    return {"Sid": "MacReadsTheInventory", "Effect": "Allow", "Action": actions, "Resource": "*"}
+def _reading(kinds: Iterable[Kind]) -> list[Json]:
+    everywhere = {_ALWAYS}
+    limited: dict[str, set[str]] = defaultdict(set)
+    for kind in kinds:
+        for action in kind.calls.values():
+            everywhere |= set() if kind.only else {action}
+            limited[action] |= set(kind.only)
+    by_resources: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for action, resources in limited.items():
+        if action not in everywhere:
+            by_resources[tuple(sorted(resources))].add(action)
+    return [
+        _statement("MacReadsTheInventory", everywhere, "*"),
+        *(
+            _statement(f"MacReadsOnly{number}", actions, list(resources))
+            for number, (resources, actions) in enumerate(sorted(by_resources.items()), start=1)
+        ),
+    ]
+
+
+def _statement(sid: str, actions: Iterable[str], resources: str | list[str]) -> Json:
+    return {"Sid": sid, "Effect": "Allow", "Action": sorted(actions), "Resource": resources}
 
 
 def trust(principal: str | Json, external_id: str = "") -> Json:
@@ -81,7 +101,7 @@ def stack_set(kinds: Iterable[Kind], role: str, principal: str = "", external_id
         "Policies": [
             {
                 "PolicyName": "mac-inventory",
-                "PolicyDocument": {"Version": POLICY_VERSION, "Statement": [_reading(kinds)]},
+                "PolicyDocument": {"Version": POLICY_VERSION, "Statement": _reading(kinds)},
             }
         ],
     }

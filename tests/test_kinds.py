@@ -292,7 +292,11 @@ def test_the_policy_allows_every_call_that_was_made(reading: tuple[Snapshot, fle
 
 def test_the_policy_allows_nothing_but_reading() -> None:
     statement = iam.policy(all_kinds().values(), ["arn:aws:iam::1:role/b", "arn:aws:iam::1:role/a"])
-    reading, entering = statement["Statement"]
+    reading, limited, entering = statement["Statement"]
+    # Every reading call of API Gateway has this one action: API keys are read by it as well.
+    assert limited["Action"] == ["apigateway:GET"]
+    assert limited["Resource"] == ["arn:*:apigateway:*::/apis", "arn:*:apigateway:*::/restapis"]
+    assert reading["Resource"] == "*"
     verbs = {action.partition(":")[2] for action in reading["Action"]}
     assert all(verb.startswith(("Describe", "List", "Get")) for verb in verbs)
     assert "*" not in "".join(reading["Action"])

@@ -453,8 +453,8 @@ def test_domains_are_described_five_at_a_time_and_say_whether_they_come_or_go() 
         "opensearch-domain",
         [
             Call("list_domain_names", {}, {"DomainNames": [{"DomainName": name} for name in names]}),
-            Call("domescribe_domains", {"DomainNames": names[:5]}, {"DomainStatusList": described}),
-            Call("domescribe_domains", {"DomainNames": names[5:]}, {"DomainStatusList": [domain("dom5")]}),
+            Call("describe_domains", {"DomainNames": names[:5]}, {"DomainStatusList": described}),
+            Call("describe_domains", {"DomainNames": names[5:]}, {"DomainStatusList": [domain("dom5")]}),
             *(
                 Call("list_tags", {"ARN": arn(f"es:{{at}}:domain/dom{n}")}, {"TagList": fleet.PAIRS})
                 for n in (0, 1, 2, 3)

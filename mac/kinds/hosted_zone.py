@@ -54,7 +54,7 @@ def transform(place: Place, raw: Raw) -> Resource:
 
 def dimensions(resource: Resource) -> Dimensions:
     """CloudWatch counts the queries of public zones alone."""
-    return () if resource.attributes["private"] else (("HostedZoneId", resource.id),)
+    return () if resource.attributes.get("private") else (("HostedZoneId", resource.id),)
 
 
 KIND = Kind(

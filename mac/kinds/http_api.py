@@ -41,6 +41,8 @@ KIND = Kind(
     title="HTTP or WebSocket API",
     service="apigatewayv2",
     calls={"GetApis": "apigateway:GET"},
+    # The same action on other paths reads API keys.
+    only=("arn:*:apigateway:*::/apis",),
     fetch=fetch,
     transform=transform,
     namespaces=("AWS/ApiGateway",),

@@ -93,7 +93,8 @@ class Paging:
 class Kind:
     """One kind of AWS resource: how it is read, and what it means for monitoring.
 
-    `service`: botocore's service name. `calls`: operation → the IAM action that allows it.
+    `service`: botocore's service name. `calls`: operation → the IAM action that allows it. `only`: the ARNs
+    for which the actions are needed, where they would allow more than lists and descriptions elsewhere.
     `fetch` asks AWS and raises; `transform` is pure and returns None for what does not exist any more.
     `paging`: operations that botocore cannot page through, or not safely.
     `states`: AWS's word for a state → what it means; a word that is not here counts as in service, so
@@ -111,6 +112,7 @@ class Kind:
     transform: Callable[[Place, Raw], Resource | None]
     paging: Mapping[str, Paging] = field(default_factory=dict)
     states: Mapping[str, Lifecycle] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
     global_: bool = False
     home: str = ""
     namespaces: tuple[str, ...] = ()

@@ -58,6 +58,8 @@ KIND = Kind(
     title="REST API",
     service="apigateway",
     calls={"GetRestApis": "apigateway:GET"},
+    # The same action on other paths reads API keys.
+    only=("arn:*:apigateway:*::/restapis",),
     fetch=fetch,
     transform=transform,
     states=STATES,
