@@ -12,6 +12,7 @@ from mac.kinds import (
     classic_load_balancer,
     ebs_volume,
     ec2_instance,
+    ecs_task,
     emr_cluster,
     emr_instance_group,
     load_balancer,
@@ -73,6 +74,8 @@ def link(resources: Iterable[Resource], complete: Collection[Scope] = frozenset(
             linked.append(machines[_key(resource)])
         elif resource.kind == ebs_volume.NAME:
             linked.append(_volume(resource, machines))
+        elif resource.kind == ecs_task.NAME:
+            linked.append(_task(resource, machines))
         elif resource.kind == load_balancer.NAME:
             linked.append(_with_links(resource, {target_group.NAME: groups_of.get(resource.arn, set())}))
         else:
@@ -178,6 +181,14 @@ def _volume(volume: Resource, machines: Mapping[Key, Resource]) -> Resource:
         busiest = min(known, key=lambda m: finality(m.lifecycle))
         own = max(own, (busiest.lifecycle, busiest.lifecycle_reason), key=lambda v: finality(v[0]))
     return replace(volume, lifecycle=own[0], lifecycle_reason=own[1])
+
+
+def _task(task: Resource, machines: Mapping[Key, Resource]) -> Resource:
+    """A task without an address of its own answers at its machine's."""
+    hosts = [machines.get(_key(task, i)) for i in task.links.get(ec2_instance.NAME, ())]
+    if not hosts:
+        return task
+    return replace(task, addresses=tuple(a for host in hosts if host for a in host.addresses))
 
 
 def _with_links(resource: Resource, found: Mapping[str, Collection[str]]) -> Resource:

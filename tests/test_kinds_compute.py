@@ -137,6 +137,23 @@ def containers(aws: boto3.Session) -> None:
             **tagged(number, LOWER),
         )
 
+    shared_host(ecs, aws.client("ec2"))
+
+
+def shared_host(ecs: Any, ec2: Any) -> None:
+    """A cluster on an EC2 instance, with a task that answers at the instance's address."""
+    instance = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    ecs.create_cluster(clusterName="hosts")
+    ecs.register_container_instance(
+        cluster="hosts", instanceIdentityDocument=json.dumps({"instanceId": instance})
+    )
+    ecs.register_task_definition(
+        family="agent",
+        networkMode="host",
+        containerDefinitions=[{"name": "agent", "image": "agent", "memory": 256, "cpu": 10}],
+    )
+    ecs.run_task(cluster="hosts", taskDefinition="agent", launchType="EC2")
+
 
 def kubernetes(aws: boto3.Session) -> None:
     eks = aws.client("eks")
@@ -208,6 +225,8 @@ def test_all_three_are_read_also_the_one_that_was_never_tagged(
         found = [r for r in found if r.attributes["size_bytes"] == 100 * 1024**3]
     if kind == "ecs-cluster":  # beside the one of the compute environment of Batch
         found = [r for r in found if r.name.startswith("cluster")]
+    if kind == "ecs-task":  # beside the one of a shared machine
+        found = [r for r in found if r.name == "web"]
     assert sorted(dict(r.tags).get("service", "") for r in found) == ["", "shop", "shop"]
     assert {json.dumps(dict(r.tags), sort_keys=True) for r in found} == {
         json.dumps({}),
@@ -242,7 +261,7 @@ def test_a_task_knows_its_service_and_that_its_cluster_and_where_it_answers(
     known = {r.id for r in snapshot.resources if r.kind in ("ecs-cluster", "ecs-service")}
     interfaces = fleet.session(account).client("ec2").describe_network_interfaces()["NetworkInterfaces"]
     addresses = {i["PrivateIpAddress"] for i in interfaces if i["Description"] == "moto ECS"}
-    tasks = of_kind(snapshot, "ecs-task")
+    tasks = [r for r in of_kind(snapshot, "ecs-task") if r.name == "web"]
     assert {r.addresses for r in tasks} == {(a,) for a in addresses}
     for task in tasks:
         (cluster,) = task.links["ecs-cluster"]
@@ -258,6 +277,16 @@ def test_a_task_knows_its_service_and_that_its_cluster_and_where_it_answers(
         "ClusterName": "cluster1",
         "ServiceName": "web",
     }
+
+
+def test_a_task_on_a_shared_machine_knows_it(reading: tuple[Snapshot, fleet.Watch], account: Account) -> None:
+    (agent,) = [r for r in of_kind(reading[0], "ecs-task") if r.name == "agent"]
+    kinds = ("ec2-instance", "ecs-task")
+    both = collect(fleet.config(account, kinds=kinds), Snapshot(), now=NOW, aws=fleet.Watch().aws())
+    machines = {r.id: r for r in of_kind(both, "ec2-instance")}
+    (host,) = agent.links["ec2-instance"]
+    (linked,) = [r for r in of_kind(both, "ecs-task") if r.id == agent.id]
+    assert linked.addresses == machines[host].addresses != ()
 
 
 def test_a_node_group_knows_its_cluster_and_its_autoscaling_group(
@@ -635,6 +664,44 @@ def test_a_task_of_no_service_is_named_after_its_family_and_one_without_interfac
         "family": "shop",
         "launch_type": "ec2",
     }
+
+
+def test_a_task_that_shares_its_machines_address_is_linked_to_the_machine() -> None:
+    host = f"{ECS}:container-instance/main/h1"
+    bindings = [{"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 32768}]
+    shared = {"attachments": [], "containerInstanceArn": host, "launchType": "EC2"}
+    described = [
+        task(1, **shared, containers=[{"name": "web", "networkBindings": bindings}]),
+        task(2, **shared),
+        task(3, containerInstanceArn=host),  # it has an interface of its own
+    ]
+    arns = [t["taskArn"] for t in described]
+    asked = {"cluster": CLUSTER, "containerInstances": [host]}
+    answer = {"containerInstances": [{"containerInstanceArn": host, "ec2InstanceId": "i-1"}]}
+    calls = [
+        Call("list_clusters", {"maxResults": 100}, {"clusterArns": [CLUSTER]}),
+        Call(
+            "list_tasks",
+            {"maxResults": 100, "cluster": CLUSTER, "desiredStatus": "RUNNING"},
+            {"taskArns": arns},
+        ),
+        Call(
+            "describe_tasks", {"cluster": CLUSTER, "tasks": arns, "include": ["TAGS"]}, {"tasks": described}
+        ),
+    ]
+    found = {r.id: r for r in read("ecs-task", [*calls, Call("describe_container_instances", asked, answer)])}
+    assert {i: r.links.get("ec2-instance") for i, r in found.items()} == {
+        "t1": ("i-1",),
+        "t2": ("i-1",),
+        "t3": None,
+    }
+    assert found["t1"].attributes["host_ports"] == {"8080": 32768}
+    assert found["t3"].addresses == ("10.0.0.3",)
+    # The machine was taken out of the cluster meanwhile: its tasks are there, and lead nowhere.
+    gone = Call("describe_container_instances", asked, {"failures": [{"arn": host, "reason": "MISSING"}]})
+    assert {r.id: r.links.get("ec2-instance") for r in read("ecs-task", [*calls, gone])} == dict.fromkeys(
+        ["t1", "t2", "t3"]
+    )
 
 
 def test_kubernetes_clusters_and_node_groups_come_in_pages() -> None:

@@ -368,6 +368,21 @@ def test_the_tags_of_aws_tell_the_cluster_where_emr_was_not_read() -> None:
     assert (gone.lifecycle, gone.lifecycle_reason) == (LEAVING, "emr-termination")
 
 
+def test_a_task_without_an_interface_answers_at_the_address_of_its_machine() -> None:
+    host = replace(machine("i-1"), addresses=("10.0.0.1", "fd00::1"))
+    shared = resource("ecs-task", "t-1", links={"ec2-instance": ("i-1",)})
+    own = resource("ecs-task", "t-2", addresses=("10.0.9.9",))
+    stray = resource("ecs-task", "t-3", links={"ec2-instance": ("i-2",)})
+    linked = link([host, shared, own, stray])
+    assert {r.id: r.addresses for r in linked if r.kind == "ecs-task"} == {
+        "t-1": host.addresses,
+        "t-2": ("10.0.9.9",),
+        "t-3": (),
+    }
+    moved = [replace(r, addresses=("10.0.0.2",)) if r.id == "i-1" else r for r in linked]
+    assert next(r for r in link(moved) if r.id == "t-1").addresses == ("10.0.0.2",)
+
+
 def test_a_load_balancer_knows_the_target_groups_behind_it() -> None:
     balancer = resource("load-balancer", "lb")
     target = resource("target-group", "tg", links={"load-balancer": (balancer.arn,)})

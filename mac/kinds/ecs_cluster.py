@@ -45,9 +45,9 @@ def members(api: Api, operation: str, key: str, **parameters: str) -> list[tuple
 
 
 def described(
-    api: Api, operation: str, key: str, found: Sequence[tuple[str, str]], batch: int
+    api: Api, operation: str, key: str, found: Sequence[tuple[str, str]], batch: int, *, tags: bool = True
 ) -> Iterator[Raw]:
-    """The description, tags included, of these (cluster, member) pairs, at most `batch` at a time."""
+    """The description, with `tags`, of these (cluster, member) pairs, at most `batch` at a time."""
     of_cluster: dict[str, list[str]] = {}
     for cluster, member in found:
         of_cluster.setdefault(cluster, []).append(member)
@@ -59,7 +59,9 @@ def described(
 
     def describe(question: tuple[str, list[str]]) -> list[Raw]:
         cluster, arns = question
-        parameters: dict[str, Any] = {key: arns, "include": ["TAGS"]}
+        parameters: dict[str, Any] = {key: arns}
+        if tags:
+            parameters["include"] = ["TAGS"]
         if cluster:
             parameters["cluster"] = cluster
         answer = api.call(operation, gone=_CLUSTER_GONE, **parameters)

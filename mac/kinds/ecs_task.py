@@ -1,8 +1,10 @@
 """ECS tasks that run, or are about to, or are being stopped.
 
 The address is that of the task's own network interface (network mode `awsvpc`, always so on Fargate), as the
-task's attachments tell it. A task in the mode `bridge` or `host` shares its instance's address, and has none
-here: what it exposes is scraped at the instance. Overrides are never kept: they hold environment variables.
+task's attachments tell it. A task in the mode `bridge` or `host` answers at the address of its EC2 instance,
+which `mac.links` puts in; `host_ports` says where on it, by the port of the container. Instances outside of
+EC2 (ECS Anywhere) are not in the inventory, and their tasks have no address.
+Overrides are never kept: they hold environment variables.
 """
 
 from __future__ import annotations
@@ -42,7 +44,20 @@ def fetch(api: Api, place: Place) -> Iterator[Raw]:
     # What should run, whatever it does just now: what should not leaves the list at once, and what has
     # stopped would fill it for an hour.
     listed = ecs_cluster.members(api, "ListTasks", "taskArns", desiredStatus="RUNNING")
-    yield from ecs_cluster.described(api, "DescribeTasks", "tasks", listed, _BATCH)
+    tasks = list(ecs_cluster.described(api, "DescribeTasks", "tasks", listed, _BATCH))
+    hosts = sorted({_host(task) for task in tasks if _host(task)[1]})
+    found = ecs_cluster.described(
+        api, "DescribeContainerInstances", "containerInstances", hosts, _BATCH, tags=False
+    )
+    instances = {host["containerInstanceArn"]: host.get("ec2InstanceId") for host in found}
+    for task in tasks:
+        yield {**task, "Ec2InstanceId": instances.get(_host(task)[1])}
+
+
+def _host(task: Raw) -> tuple[str, str]:
+    """The cluster and container instance of a task that has no address of its own."""
+    shared = "" if _addresses(task) else task.get("containerInstanceArn") or ""
+    return task["clusterArn"], shared
 
 
 def transform(place: Place, raw: Raw) -> Resource | None:
@@ -71,6 +86,7 @@ def transform(place: Place, raw: Raw) -> Resource | None:
             {
                 "ecs-cluster": (cluster,),
                 "ecs-service": (ecs_service.identifier(cluster, service),) if service else (),
+                "ec2-instance": (raw["Ec2InstanceId"],) if raw.get("Ec2InstanceId") else (),
             }
         ),
         attributes=present(
@@ -82,6 +98,7 @@ def transform(place: Place, raw: Raw) -> Resource | None:
                 "launch_type": (raw.get("launchType") or "").lower().replace("_", "-"),
                 "capacity_provider": raw.get("capacityProviderName"),
                 "zone": raw.get("availabilityZone"),
+                "host_ports": _host_ports(raw),
             }
         ),
         launched=timestamp(raw.get("startedAt") or raw.get("createdAt")),
@@ -115,6 +132,14 @@ def _addresses(raw: Raw) -> tuple[str, ...]:
     return tuple(value for name in wanted for key, value in found if key == name)
 
 
+def _host_ports(raw: Raw) -> dict[str, int]:
+    """Port of a container → port of its instance, where they are bound."""
+    bound = (b for c in raw.get("containers") or () for b in c.get("networkBindings") or ())
+    return {
+        str(b["containerPort"]): b["hostPort"] for b in bound if b.get("containerPort") and b.get("hostPort")
+    }
+
+
 KIND = Kind(
     name=NAME,
     title="ECS task",
@@ -123,6 +148,7 @@ KIND = Kind(
         **ecs_cluster.LIST_CALLS,
         "ListTasks": "ecs:ListTasks",
         "DescribeTasks": "ecs:DescribeTasks",
+        "DescribeContainerInstances": "ecs:DescribeContainerInstances",
     },
     fetch=fetch,
     transform=transform,
