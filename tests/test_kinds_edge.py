@@ -234,6 +234,15 @@ def test_tags_are_asked_for_in_batches(reading: tuple[Snapshot, fleet.Watch]) ->
     assert reading[1].count("DescribeTags") == 1
 
 
+def test_what_moto_has_none_of_is_read_as_empty_and_complete(account: Account) -> None:
+    watch = fleet.Watch()
+    found = gather(account, watch, STUBBED)
+    assert found.resources == ()
+    assert {s.state for s in found.scopes} == {ScopeState.COMPLETE}
+    made = {operation for service, operation, _ in watch.calls if service != "sts"}
+    assert made == {next(iter(all_kinds()[name].calls)) for name in STUBBED}
+
+
 def test_no_secret_is_kept(reading: tuple[Snapshot, fleet.Watch]) -> None:
     assert b"hunter2" not in to_bytes(reading[0])
 
@@ -482,6 +491,12 @@ def test_no_certificate_is_read_as_two_kinds() -> None:
     tags = [tags_of(name) for name in ("app", "spare")]
     found = read("acm-certificate", [*listed_certificates(), *tags], east)
     assert [r.name for r in found] == ["app.example.com", "spare.example.com"]
+
+
+def test_certificates_of_cloudfront_are_asked_for_in_us_east_1(account: Account) -> None:
+    watch = fleet.Watch()
+    gather(account, watch, STUBBED)
+    assert [region for _, operation, region in watch.calls if operation == "ListCertificates"] == [EAST]
 
 
 def test_where_cloudfront_takes_no_certificate_from_acm_nothing_is_asked() -> None:

@@ -27,10 +27,14 @@ SERVED = (
     "elasticache-replication-group",
     "fsx-file-system",
     "memorydb-cluster",
+    "neptune-cluster",
+    "neptune-instance",
     "opensearch-domain",
     "rds-cluster",
     "redshift-cluster",
 )
+# moto makes no clusters of DocumentDB: their scopes are read from it, and are empty.
+STUBBED = ("docdb-cluster", "docdb-instance")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,13 @@ def account(moto: str) -> Account:
     for number in range(3, 7):
         aws.client("opensearch").create_domain(DomainName=f"search{number}", TagList=fleet.PAIRS)
     cluster(aws, "graph", True, "neptune")
+    aws.client("rds").create_db_instance(
+        DBInstanceIdentifier="node",
+        DBClusterIdentifier="graph",
+        DBInstanceClass="db.r6g.large",
+        Engine="neptune",
+        Tags=fleet.PAIRS,
+    )
     return made
 
 
@@ -177,6 +188,15 @@ def test_the_lists_came_in_several_calls(
     assert reading[1].count(operation) == count
 
 
+def test_what_moto_has_none_of_is_read_as_empty_and_complete(account: Account) -> None:
+    watch = fleet.Watch()
+    found = gather(account, watch, STUBBED)
+    assert found.resources == ()
+    assert {s.state for s in found.scopes} == {ScopeState.COMPLETE}
+    made = {operation for service, operation, _ in watch.calls if service != "sts"}
+    assert made == {next(iter(all_kinds()[name].calls)) for name in STUBBED}
+
+
 def test_no_secret_is_kept(reading: tuple[Snapshot, fleet.Watch]) -> None:
     written = to_bytes(reading[0]).upper()
     assert b"HUNTER2" not in written
@@ -228,6 +248,19 @@ def test_clusters_and_their_instances_know_each_other(account: Account) -> None:
     assert instance.links["rds-cluster"] == ("aurora1",)
     assert aurora.addresses
     assert all_kinds()["rds-cluster"].facts(aurora)["engine"] == "aurora-mysql"
+
+
+def test_neptune_and_documentdb_are_kinds_of_their_own(reading: tuple[Snapshot, fleet.Watch]) -> None:
+    (graph,) = of_kind(reading[0], "neptune-cluster").values()
+    (node,) = of_kind(reading[0], "neptune-instance").values()
+    assert graph.links == {"neptune-instance": ("node",)}
+    assert node.links == {"neptune-cluster": ("graph",)}
+    assert graph.tags == node.tags == fleet.TAGS
+    for name, namespace in [("docdb", "AWS/DocDB"), ("neptune", "AWS/Neptune")]:
+        for part, dimension in [("cluster", "DBClusterIdentifier"), ("instance", "DBInstanceIdentifier")]:
+            kind = all_kinds()[f"{name}-{part}"]
+            assert kind.namespaces == (namespace,)
+            assert kind.dimensions(node) == ((dimension, "node"),)
 
 
 def test_each_says_what_it_is(reading: tuple[Snapshot, fleet.Watch]) -> None:
@@ -330,6 +363,44 @@ def test_database_clusters_are_read_over_all_pages_without_those_of_other_servic
     ]
     assert found[0].links == {"rds-instance": ("a", "b")}
     assert found[0].addresses == ("w", "r")
+
+
+def test_documentdb_is_asked_for_by_its_engine_over_all_pages() -> None:
+    only = {"MaxRecords": 100, "Filters": [{"Name": "engine", "Values": ["docdb"]}]}
+
+    def instance(name: str) -> dict[str, Any]:
+        identity = {"DBInstanceIdentifier": name, "DBInstanceArn": arn(f"rds:{{at}}:db:{name}")}
+        return {**identity, "Engine": "docdb", "DBClusterIdentifier": "documents", "TagList": fleet.PAIRS}
+
+    clusters = read(
+        "docdb-cluster",
+        [
+            Call(
+                "describe_db_clusters",
+                only,
+                {"DBClusters": [database("documents", "docdb")], "Marker": "m"},
+            ),
+            Call(
+                "describe_db_clusters",
+                {**only, "Marker": "m"},
+                # An endpoint that does not know the filter tells everything.
+                {"DBClusters": [database("more", "docdb"), database("other", "aurora-mysql")]},
+            ),
+        ],
+    )
+    assert [(r.kind, r.id) for r in clusters] == [("docdb-cluster", "documents"), ("docdb-cluster", "more")]
+    instances = read(
+        "docdb-instance",
+        [
+            Call("describe_db_instances", only, {"DBInstances": [instance("one")], "Marker": "m"}),
+            Call("describe_db_instances", {**only, "Marker": "m"}, {"DBInstances": [instance("two")]}),
+        ],
+    )
+    assert [(r.kind, r.id, r.links) for r in instances] == [
+        ("docdb-instance", "one", {"docdb-cluster": ("documents",)}),
+        ("docdb-instance", "two", {"docdb-cluster": ("documents",)}),
+    ]
+    assert all(r.tags == fleet.TAGS for r in instances)
 
 
 def test_a_failover_does_not_change_what_is_written() -> None:

@@ -15,7 +15,7 @@ from mac.kinds.kind import (
     tag_map,
     timestamp,
 )
-from mac.kinds.rds_instance import OTHER_SERVICES
+from mac.kinds.rds_instance import OTHER_SERVICES, Transform
 from mac.model import Lifecycle, Resource
 
 NAME = "rds-cluster"
@@ -30,7 +30,7 @@ STATES = {
 }
 
 
-def transformer(kind: str, instances: str, belongs: Callable[[str], bool]) -> Callable[..., Resource | None]:
+def transformer(kind: str, instances: str, belongs: Callable[[str], bool]) -> Transform:
     """Makes resources of `kind` of the clusters whose engine `belongs` to it; `instances`: their kind."""
 
     def transform(place: Place, raw: Raw) -> Resource | None:
