@@ -1,4 +1,4 @@
-"""`mac inventory`, its list and diff, and `--snapshot` everywhere, from the command line on a real repository."""
+"""`mac inventory`, its list and diff, and `--snapshot` everywhere, from the command line on real Git."""
 
 from __future__ import annotations
 
