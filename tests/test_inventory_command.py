@@ -11,8 +11,8 @@ import pytest
 from click.testing import Result
 
 from mac import compact, snapshot
-from mac.model import Resource, Snapshot
-from tests import builders
+from mac.model import Account, Resource, Snapshot
+from tests import aws_fleet, builders
 
 Mac = Callable[..., Result]
 
@@ -187,3 +187,20 @@ def test_a_plan_is_made_from_a_revision(mac: Mac, repository: Path) -> None:
     told = mac("diff", "--snapshot", "HEAD", "--detailed-exitcode")
     assert told.exit_code == 2
     assert mac("diff", "--snapshot", "HEAD~1", "--detailed-exitcode").exit_code == 0
+
+
+def test_aws_is_read_into_a_compressed_file_and_shown_from_it(mac: Mac, repository: Path) -> None:
+    inventory = repository / "inventory/aws.yaml"
+    inventory.write_text(
+        inventory.read_text().replace("[us-east-1, eu-west-1]", f"[{aws_fleet.REGION}]\n  kinds: [sqs-queue]")
+    )
+    with aws_fleet.serve():
+        account = Account(aws_fleet.AMBIENT, "main")
+        aws_fleet.queue(aws_fleet.session(account), "jobs")
+        told = mac("inventory", "--snapshot", "fleet.jsonl.gz")
+    assert told.exit_code == 0, told.stderr
+    assert compact.is_compact((repository / "fleet.jsonl.gz").read_bytes())
+    assert [r.id for r in snapshot.read(repository / "fleet.jsonl.gz").resources] == ["jobs"]
+    # The server has gone: what is shown is the file.
+    shown = json.loads(mac("inventory", "--snapshot", "fleet.jsonl.gz", "--format", "json").stdout)
+    assert shown["by_kind"] == {"sqs-queue": 1}
