@@ -258,6 +258,26 @@ def test_cloudwatch_knows_balancers_and_target_groups_by_the_end_of_their_arn(
     assert kinds["load-balancer"].facts(network)["type"] == "network"
 
 
+def test_a_machine_in_standby_is_no_target_and_says_so_until_it_is_back(moto: str) -> None:
+    account = fleet.new_account()
+    aws = fleet.session(account)
+    fleet.group(aws, "web", 2)
+    scaling = aws.client("autoscaling")
+    listed = scaling.describe_auto_scaling_instances()["AutoScalingInstances"]
+    resting = listed[0]["InstanceId"]
+    scaling.enter_standby(
+        AutoScalingGroupName="web", InstanceIds=[resting], ShouldDecrementDesiredCapacity=True
+    )
+    config = fleet.config(account, kinds=("autoscaling-group", "ec2-instance"))
+    before = collect(config, Snapshot(), now=NOW)
+    assert {
+        r.id: (r.lifecycle, r.lifecycle_reason) for r in of_kind(before, "ec2-instance") if r.id == resting
+    } == {resting: (Lifecycle.STOPPED, "standby: Standby")}
+    scaling.exit_standby(AutoScalingGroupName="web", InstanceIds=[resting])
+    after = {r.id: r for r in collect(config, before, now=NOW).resources}
+    assert (after[resting].lifecycle, after[resting].lifecycle_reason) == (Lifecycle.IN_SERVICE, "")
+
+
 def test_a_queue_knows_its_dead_letter_queue(moto: str) -> None:
     account = fleet.new_account()
     aws = fleet.session(account)
