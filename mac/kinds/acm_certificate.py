@@ -98,7 +98,7 @@ def certificate(place: Place, raw: Raw, kind: str) -> Resource:
             {
                 "expires": timestamp(raw.get("NotAfter")),
                 "names": sorted(names),
-                "type": raw["Type"].lower().replace("_", "-"),
+                "type": (raw.get("Type") or "").lower().replace("_", "-"),
                 "in_use": bool(raw.get("InUse")),
                 "key_algorithm": raw.get("KeyAlgorithm"),
                 "renewal": (raw.get("RenewalEligibility") or "").lower(),

@@ -33,7 +33,7 @@ def registered(raw: Raw) -> tuple[str, ...]:
     """The targets, sorted: instance ids, addresses with their port, ARNs of functions or load balancers."""
     kept = [t["Target"] for t in raw["Targets"] if t["TargetHealth"]["State"] != _LEAVING]
     if raw.get("TargetType") == "ip":
-        return tuple(sorted({f"{_host(t['Id'])}:{t['Port']}" for t in kept}))
+        return tuple(sorted({f"{_host(t['Id'])}:{t.get('Port', raw.get('Port'))}" for t in kept}))
     return tuple(sorted({t["Id"] for t in kept}))
 
 
