@@ -691,3 +691,47 @@ def test_apis_are_read_over_all_pages(
         Call(operation, {**size, token: "t"}, {key: [{**item, name: "b"}]}),
     ]
     assert [r.id for r in read(kind, calls)] == ["a", "b"]
+
+
+def target_group(targets: list[tuple[str, int, str]], type_: str) -> Resource:
+    """The target group whose targets are these: id, port, state."""
+    arn = f"arn:aws:elasticloadbalancing:{fleet.REGION}:{ACCOUNT}:targetgroup/web/1"
+    described = [
+        {"Target": {"Id": identifier, "Port": port}, "TargetHealth": {"State": state}}
+        for identifier, port, state in targets
+    ]
+    group = {"TargetGroupArn": arn, "TargetGroupName": "web", "TargetType": type_, "Port": 80}
+    tags = {"TagDescriptions": [{"ResourceArn": arn, "Tags": fleet.PAIRS}]}
+    (found,) = read(
+        "target-group",
+        [
+            Call("describe_target_groups", {"PageSize": 400}, {"TargetGroups": [group]}),
+            Call("describe_tags", {"ResourceArns": [arn]}, tags),
+            Call(
+                "describe_target_health",
+                {"TargetGroupArn": arn},
+                {"TargetHealthDescriptions": described},
+            ),
+        ],
+    )
+    return found
+
+
+def test_the_health_of_a_target_does_not_change_what_is_written() -> None:
+    states = ["healthy", "unhealthy", "initial", "unused", "unavailable", "unhealthy.draining"]
+    found = {str(target_group([("i-2", 80, state), ("i-1", 80, "healthy")], "instance")) for state in states}
+    assert len(found) == 1
+    assert target_group([("i-2", 80, "healthy")], "instance").links == {"ec2-instance": ("i-2",)}
+
+
+def test_a_target_that_is_draining_was_taken_out() -> None:
+    found = target_group(
+        [("i-2", 80, "draining"), ("i-1", 80, "healthy"), ("i-1", 81, "draining")], "instance"
+    )
+    assert found.links == {"ec2-instance": ("i-1",)}
+
+
+def test_targets_that_are_addresses_have_their_port() -> None:
+    found = target_group([("fd00::1", 80, "healthy"), ("10.0.0.1", 9000, "unhealthy")], "ip")
+    assert found.attributes["targets"] == ["10.0.0.1:9000", "[fd00::1]:80"]
+    assert "ec2-instance" not in found.links
