@@ -15,6 +15,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
+from xml.etree.ElementTree import ParseError
 
 import boto3
 import botocore.exceptions as failures
@@ -42,6 +43,8 @@ HUB = "organization"
 ROLE_CALL, IDENTITY_CALL, REGIONS_CALL = "AssumeRole", "GetCallerIdentity", "DescribeRegions"
 
 _MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+# ParseError: S3's GetBucketLocation is parsed by a hook of botocore's that lets it through.
+_FAILURES = (failures.BotoCoreError, failures.ClientError, ResponseParserError, ParseError)
 _NOT_ENABLED = "not-opted-in"
 _TRANSIENT = (500, 502, 503, 504)
 _TOO_MANY = 429
@@ -71,7 +74,7 @@ def explain(error: Exception, operation: str) -> CallError:
         return CallError(f"{operation}: timed out", cause=Cause.TIMEOUT)
     if isinstance(error, failures.NoCredentialsError | failures.PartialCredentialsError):
         return CallError("no AWS credentials were found", cause=Cause.EXPIRED)
-    if isinstance(error, ResponseParserError):
+    if isinstance(error, ResponseParserError | ParseError):
         reason = f"{operation}: the answer cannot be read: {answers.words(error)}"
         return CallError(reason, cause=Cause.MALFORMED)
     if isinstance(error, failures.PaginationError):
@@ -191,7 +194,7 @@ class Aws:
             with acting_as(credentials, budget):
                 caller = self.client("sts", region).get_caller_identity()
                 partition = self._core.get_partition_for_region(region)
-        except (failures.BotoCoreError, failures.ClientError, ResponseParserError) as error:
+        except _FAILURES as error:
             raise explain(error, IDENTITY_CALL) from error
         if caller["Account"] != account.id:
             way = f"the role {account.role_arn}" if account.role_arn else "the ambient credentials"
@@ -250,7 +253,7 @@ class Aws:
         """The regions that the account has enabled, sorted; `region` is asked. Raises CallError."""
         try:
             known = self._opted(access, region)
-        except (failures.BotoCoreError, failures.ClientError, ResponseParserError) as error:
+        except _FAILURES as error:
             raise explain(error, REGIONS_CALL) from error
         return tuple(sorted(r for r, status in known.items() if status != _NOT_ENABLED))
 
@@ -271,7 +274,7 @@ class Aws:
         """The error again, or that the region is disabled if AWS says so itself."""
         try:
             known = self._opted(access)
-        except (failures.BotoCoreError, failures.ClientError, ResponseParserError):
+        except _FAILURES:
             return error
         if region not in known:
             reason = f"AWS knows no region {region} ({error.reason})"
@@ -385,7 +388,7 @@ class ScopeApi:
     def _translated(self, operation: str, gone: tuple[str, ...]) -> Iterator[None]:
         try:
             yield
-        except (failures.BotoCoreError, failures.ClientError, ResponseParserError) as error:
+        except _FAILURES as error:
             found = explain(error, operation)
             if found.code and found.code in gone:
                 raise Gone from error
