@@ -1,8 +1,8 @@
 """One failure at each page of each call: a proxy in front of the embedded AWS, and what came of it.
 
 The proxy passes every request on once, keeps the answer, and gives the same answer ever after, but for the
-one request that it is told to spoil. So the fleet stands still, and whatever changes in the inventory was done
-by the failure.
+one request that it is told to spoil. So the fleet stands still, and what changes in the inventory was done by
+the failure.
 
     python -m tests.faults      # every kind that a test builds a fleet of; the numbers on standard output
 """
