@@ -175,7 +175,8 @@ def test_a_spot_interruption_says_more_than_the_scale_in_that_follows_it() -> No
 def test_spot_requests_are_asked_for_once_and_only_where_there_are_spot_instances() -> None:
     def instance(identifier: str, market: str = "") -> dict[str, Any]:
         lifecycle = {"InstanceLifecycle": market} if market else {}
-        return {"InstanceId": identifier, "State": {"Name": "running"}, **lifecycle}
+        stopped_before = {"StateReason": {"Code": "Client.UserInitiatedShutdown"}}
+        return {"InstanceId": identifier, "State": {"Name": "running"}, **stopped_before, **lifecycle}
 
     listed = {
         "Reservations": [
@@ -216,7 +217,8 @@ def test_spot_requests_are_asked_for_once_and_only_where_there_are_spot_instance
         "i-3": (LEAVING, "marked-for-termination"),
     }
     plain = {"Reservations": [{"Instances": [instance("i-1")]}]}
-    assert len(read("ec2-instance", [Call("describe_instances", {"MaxResults": 1000}, plain)])) == 1
+    (alone,) = read("ec2-instance", [Call("describe_instances", {"MaxResults": 1000}, plain)])
+    assert "state_reason" not in alone.attributes
 
 
 def test_a_machine_that_ec2_ends_is_leaving_whatever_its_group_says() -> None:
