@@ -8,7 +8,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format docs venv engines clean
+.PHONY: help demo test check bench soak format docs venv engines clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,9 @@ format: venv ## Format the code, and mend what the linter can
 
 bench: venv engines ## Measure mac on 50,000 rules beside promtool
 	$(WITH_ENGINES) $(BIN)/python benchmarks/rules.py
+
+soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
+	timeout 3600 $(BIN)/python -m tests.faults
 
 docs: venv ## Write docs/cli.md and docs/kinds.md anew from the code
 	$(BIN)/python scripts/cli_docs.py

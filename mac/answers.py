@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from enum import StrEnum
 
 from mac.model import ScopeState
 
@@ -25,6 +26,13 @@ _THROTTLED = frozenset(
         *("ThrottlingException", "TooManyRequestsException"),
     ]
 )
+_EXPIRED = frozenset(["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"])
+_UNSUPPORTED = frozenset(
+    [
+        *("InvalidAction", "NotImplemented", "NotImplementedException", "UnknownOperation"),
+        *("UnknownOperationException", "UnsupportedOperation", "UnsupportedOperationException"),
+    ]
+)
 # Different in every answer, and of no use to a reader.
 _NOISE = re.compile(
     r"\s*(Encoded authorization failure message:.*|\(?(Service:[^)]*; )?Request ?ID:[^)]*\)?|"
@@ -33,17 +41,44 @@ _NOISE = re.compile(
 )
 
 
-class CallError(Exception):
-    """AWS did not answer completely. `state`: what that makes of the scope; `code`: AWS's own.
+class Cause(StrEnum):
+    """The sort of failure that kept a scope from being read, for programs; its reason is for people."""
 
-    `region_in_doubt`: the region may be disabled, which only a list of regions can tell.
+    THROTTLED = "throttled"
+    DENIED = "denied"
+    DISABLED = "disabled"  # the account has not enabled the region
+    UNKNOWN_REGION = "unknown-region"  # AWS has no such region, or the service is not in it
+    UNREACHABLE = "unreachable"  # no connection, or it broke
+    TIMEOUT = "timeout"  # one call, or all pages of the scope together
+    TRUNCATED = "truncated"  # a page, or the list of pages, ends too early
+    MALFORMED = "malformed"
+    EXPIRED = "expired"  # the credentials
+    UNSUPPORTED = "unsupported"  # the endpoint does not have the call
+    FAILED = "failed"  # anything else that AWS calls an error
+
+
+class CallError(Exception):
+    """AWS did not answer completely. `state`: what that makes of the scope; `code`: AWS's own word.
+
+    `cause`: the sort of failure. `region_in_doubt`: the region may be disabled, which only a list of regions
+    can tell.
     """
 
     def __init__(
-        self, reason: str, state: ScopeState = ScopeState.STALE, code: str = "", region_in_doubt: bool = False
+        self,
+        reason: str,
+        state: ScopeState = ScopeState.STALE,
+        code: str = "",
+        region_in_doubt: bool = False,
+        cause: Cause = Cause.FAILED,
     ) -> None:
         super().__init__(reason)
         self.reason, self.state, self.code, self.region_in_doubt = reason, state, code, region_in_doubt
+        self.cause = cause
+
+
+def is_throttle(code: str) -> bool:
+    return code in _THROTTLED
 
 
 def meaning(operation: str, code: str, message: str) -> CallError:
@@ -51,9 +86,14 @@ def meaning(operation: str, code: str, message: str) -> CallError:
     told = words(message)
     reason = f"{operation}: {code}" + (f": {told}" if told else "")
     if code in _DENIED:
-        return CallError(reason, ScopeState.DENIED, code)
+        return CallError(reason, ScopeState.DENIED, code, cause=Cause.DENIED)
     if code in _THROTTLED:
-        return CallError(f"{operation}: throttled ({code})", code=code)
+        return CallError(f"{operation}: throttled ({code})", code=code, cause=Cause.THROTTLED)
+    if code in _EXPIRED:
+        reason = f"{operation}: the credentials have expired ({code})"
+        return CallError(reason, code=code, cause=Cause.EXPIRED)
+    if code in _UNSUPPORTED:
+        return CallError(reason, code=code, cause=Cause.UNSUPPORTED)
     return CallError(reason, code=code, region_in_doubt=code in _UNKNOWN_CREDENTIALS)
 
 
@@ -63,10 +103,14 @@ def words(text: object) -> str:
 
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:[\w-]+:)?([\w-]+)", re.DOTALL)
-_S3_ROOTS = {
-    "ListBuckets": "ListAllMyBucketsResult",
-    "GetBucketLocation": "LocationConstraint",
-    "GetBucketTagging": "Tagging",
+# Where the root is not named after the operation: S3's answers and CloudFront's. ElastiCache has an operation
+# of the same name as CloudFront's.
+_ROOTS = {
+    "ListBuckets": ("ListAllMyBucketsResult",),
+    "GetBucketLocation": ("LocationConstraint",),
+    "GetBucketTagging": ("Tagging",),
+    "ListDistributions": ("DistributionList",),
+    "ListTagsForResource": ("ListTagsForResourceResponse", "Tags"),
 }
 
 
@@ -82,7 +126,7 @@ def fault(operation: str, is_json: bool, body: bytes) -> str:
             return f"{operation}: not JSON"
         return ""
     root = _ROOT.match(body)
-    wanted = _S3_ROOTS.get(operation, f"{operation}Response")
-    if root is None or root.group(1).decode() != wanted:
-        return f"{operation}: no {wanted}"
+    wanted = _ROOTS.get(operation, (f"{operation}Response",))
+    if root is None or root.group(1).decode() not in wanted:
+        return f"{operation}: no {wanted[0]}"
     return ""

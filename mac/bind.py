@@ -7,16 +7,18 @@ Every resource of the snapshot ends up in a binding or in `unbound`; none is dro
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from mac import conventions, kinds, parameters
+from mac.labels import labels as labels_of
 from mac.model import (
-    Account,
     Binding,
     Catalog,
     Cell,
+    InventoryConfig,
+    KnownAccount,
     Lifecycle,
     Member,
     ParameterValue,
@@ -49,13 +51,13 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     notes = Notes()
     unbound: list[Unbound] = []
     groups: dict[tuple[Cell, str, str, str], list[tuple[Resource, dict[str, str]]]] = defaultdict(list)
-    cells = _Cells(catalog.inventory.accounts, catalog.inventory.regions)
+    cells = _Cells(catalog.inventory, snapshot.accounts)
     by_kind: dict[str, list[Standard]] = defaultdict(list)
     for standard in sorted(catalog.standards.values(), key=lambda s: s.name):
         by_kind[standard.applies_to.kind].append(standard)
     bound = 0
     for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
-        labels = _labels(catalog, resource)
+        labels = labels_of(resource, catalog.project.labels)
         candidates = by_kind.get(resource.kind, [])
         refusal = _refusal(catalog, resource, labels, candidates, notes)
         if refusal:
@@ -90,29 +92,6 @@ def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, 
 
 
 # --- labels ------------------------------------------------------------------------------------------
-
-
-def _labels(catalog: Catalog, resource: Resource) -> dict[str, str]:
-    """The labels of a resource: from its tags as `mac.yaml` says, from its kind, from where it is."""
-    kind = kinds.all_kinds().get(resource.kind)
-    labels = dict(kind.facts(resource)) if kind else {}
-    folded: dict[str, str] = {}
-    for key in sorted(resource.tags):
-        folded.setdefault(key.casefold(), resource.tags[key])
-    for source in catalog.project.labels:
-        value = next((v for tag in source.tags if (v := _tag(resource, folded, tag))), source.default)
-        if value:
-            labels[source.label] = source.aliases.get(value, value)
-    labels.setdefault(conventions.ENVIRONMENT, "default")
-    labels[conventions.ACCOUNT] = resource.account
-    labels[conventions.REGION] = resource.region
-    labels[conventions.RESOURCE_ID] = resource.id
-    return {name: value for name, value in labels.items() if value}
-
-
-def _tag(resource: Resource, folded: Mapping[str, str], tag: str) -> str:
-    """The tag's value: the exact key wins over one that differs in case."""
-    return resource.tags.get(tag) or folded.get(tag.casefold(), "")
 
 
 def _roles(labels: Mapping[str, str]) -> set[str]:
@@ -152,7 +131,10 @@ def _refusal(
 ) -> tuple[str, str] | None:
     """(reason, sentence) when no standard can watch the resource as it is; None when one may."""
     if resource.lifecycle is not Lifecycle.IN_SERVICE:
-        return (str(resource.lifecycle), f"it is {resource.state or resource.lifecycle}")
+        fresh = "it was launched a moment ago, and its tags are not known yet"
+        told = f" ({resource.lifecycle_reason})" if resource.lifecycle_reason else ""
+        why = f"it is {resource.state or resource.lifecycle}{told}"
+        return (str(resource.lifecycle), fresh if "awaiting" in resource.attributes else why)
     if not candidates:
         return ("no-standard", f"no standard is for the kind {resource.kind}")
     broken = next((n for n, v in labels.items() if not _representable(v)), "")
@@ -236,15 +218,17 @@ def _why_no_standard(resource: Resource, labels: Mapping[str, str], candidates: 
 class _Cells:
     """Cells by account and region. A region outside the inventory's (a bucket's) joins the first cell."""
 
-    def __init__(self, accounts: Iterable[Account], regions: tuple[str, ...]) -> None:
-        self._names = {a.id: a.name for a in accounts}
-        self._regions = regions
+    def __init__(self, inventory: InventoryConfig, known: tuple[KnownAccount, ...]) -> None:
+        self._names = {a.id: a.name for a in known} | {a.id: a.name for a in inventory.accounts}
+        self._regions = {a.id: a.regions for a in known if a.regions}
+        self._all = inventory.regions
         self._used: dict[tuple[str, str], Cell] = {}
 
     def of(self, resource: Resource) -> Cell:
         region = resource.region
-        if self._regions and region not in self._regions:
-            region = self._regions[0]
+        regions = self._regions.get(resource.account, self._all)
+        if regions and region not in regions:
+            region = regions[0]
         key = (resource.account, region)
         if key not in self._used:
             name = conventions.cell_name(self._names.get(resource.account) or resource.account, region)

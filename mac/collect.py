@@ -5,15 +5,17 @@ What cannot be read keeps what was last known of it: a failure never looks like 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from mac import accounts, reading
 from mac.answers import CallError
 from mac.aws import Access, Aws
-from mac.kinds import all_kinds
+from mac.grace import settle
+from mac.kinds import Kind, all_kinds
 from mac.kinds.kind import Place
 from mac.links import link
 from mac.model import (
@@ -27,6 +29,7 @@ from mac.model import (
     Snapshot,
 )
 from mac.problems import AwsError, Problem, ProblemsError, did_you_mean
+from mac.reading import Key, young
 
 Progress = Callable[[int, int, ScopeStatus], None]
 """Told after each scope, by the calling thread: how many are done, of how many, and how this one ended."""
@@ -41,7 +44,10 @@ class _Reading:
 
 
 def scopes(config: InventoryConfig) -> tuple[Scope, ...]:
-    """Every scope of the inventory, sorted. Raises ProblemsError for a kind that does not exist."""
+    """Every scope of the accounts that the inventory lists, sorted.
+
+    Raises ProblemsError for a kind that does not exist.
+    """
     known = all_kinds()
     problems = [
         Problem(
@@ -61,10 +67,47 @@ def scopes(config: InventoryConfig) -> tuple[Scope, ...]:
                 Scope(account.id, region, name)
                 for account in config.accounts
                 for name in config.kinds or known
-                for region in ((GLOBAL_REGION,) if known[name].global_ else config.regions)
+                for region in ((GLOBAL_REGION,) if known[name].global_ else account.regions or config.regions)
             }
         )
     )
+
+
+@dataclass(slots=True)
+class _Work:
+    """What all scopes share while they are read."""
+
+    aws: Aws
+    config: InventoryConfig
+    details: Executor
+    now: datetime
+    kept: Mapping[Scope, list[Resource]]
+    accesses: dict[str, Access | CallError] = field(default_factory=dict)
+    regions: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of each account
+
+    def read_all(
+        self, access: Access, kind: Kind, place: Place, known: Mapping[Key, Resource]
+    ) -> tuple[Resource, ...]:
+        region = _asked(kind, place)
+        # What has ended is listed for a while; what is neither there nor ended is not listed yet again.
+        grace = self.config.grace if kind.ended else 0
+        fresh = frozenset(key for key, resource in known.items() if young(resource, self.now, grace))
+        asked = reading.Question(kind, place, region, known, fresh, self.config.deadline)
+        return reading.read_all(self.aws, access, asked, self.details)
+
+    def declared(self, resource: Resource) -> bool:
+        """A global scope may hold resources of a region that was taken out of the inventory since."""
+        return resource.region in (*self.regions.get(resource.account, ()), GLOBAL_REGION)
+
+    def known(self, scope: Scope) -> list[Resource]:
+        return [r for r in self.kept.get(scope, ()) if self.declared(r)]
+
+
+def _asked(kind: Kind, place: Place) -> str:
+    """The region whose endpoint is asked."""
+    if not kind.global_:
+        return place.region
+    return kind.home or (place.regions or (place.region,))[0]
 
 
 def collect(
@@ -80,32 +123,29 @@ def collect(
     Raises ProblemsError for an unknown kind; AwsError when no account can be entered and nothing is known
     from before. `aws` may be given to keep its clients from one reading to the next.
     """
-    wanted = scopes(config)
-    if not wanted:
+    scopes(replace(config, accounts=()))  # an unknown kind is said before anything is asked
+    if not config.accounts and config.organization is None:
         return Snapshot()
     aws = aws or Aws(threads=config.concurrency)
-    accounts = {account.id: account for account in config.accounts}
     statuses: dict[Scope, ScopeStatus] = {}
     found: list[Resource] = []
-    kept = _by_scope(last.resources)
     before = {status.scope: status for status in last.scopes}
     # Two pools: a scope waits for its details, so these must not wait behind other scopes.
     pool = ThreadPoolExecutor(config.concurrency, "mac-scope")
     details = ThreadPoolExecutor(config.concurrency, "mac-detail")
+    work = _Work(aws, config, details, now, _by_scope(last.resources))
     try:
-        accesses = _enter(aws, accounts.values(), config.regions[0], pool)
-        _refuse_if_nobody(accesses, last)
-        readings: dict[Future[_Reading], Scope] = {
-            pool.submit(_read, aws, accesses[scope.account], scope, config, details): scope
-            for scope in wanted
-        }
-        for done, future in enumerate(as_completed(readings), start=1):
-            scope, reading = readings[future], future.result()
-            if reading.error is None:
-                found += reading.resources
-            else:
-                found += (r for r in kept[scope] if _declared(r, config))
-            statuses[scope] = _status(scope, reading.error, before.get(scope), now)
+        members = accounts.find(config, last, aws, work.read_all)
+        work.accesses = _enter(work, members.accounts, pool)
+        _refuse_if_nobody(work.accesses, members.errors.get(accounts.ACCOUNTS), last)
+        accounts.with_regions(members, config, last, aws=aws, accesses=work.accesses, pool=pool)
+        work.regions = {a.id: a.regions or config.regions for a in members.accounts}
+        for scope, error in members.errors.items():
+            statuses[scope] = _status(scope, error, before.get(scope), now)
+        wanted = scopes(replace(config, accounts=tuple(members.accounts)))
+        for done, (scope, result) in enumerate(_in_turn(work, wanted, pool), start=1):
+            found += result.resources if result.error is None else work.known(scope)
+            statuses[scope] = _status(scope, result.error, before.get(scope), now)
             if progress:
                 progress(done, len(wanted), statuses[scope])
     except BaseException:
@@ -115,16 +155,8 @@ def collect(
         pool.shutdown(wait=False, cancel_futures=True)
         details.shutdown(wait=False, cancel_futures=True)
     complete = frozenset(s for s, status in statuses.items() if status.state is ScopeState.COMPLETE)
-    return Snapshot(tuple(statuses[scope] for scope in wanted), link(found, complete))
-
-
-def failed(snapshot: Snapshot) -> Mapping[tuple[ScopeState, str], tuple[Scope, ...]]:
-    """The scopes that are not complete, by state and reason, so that one cause is told once."""
-    causes: dict[tuple[ScopeState, str], list[Scope]] = defaultdict(list)
-    for status in snapshot.scopes:
-        if status.state is not ScopeState.COMPLETE:
-            causes[status.state, status.reason].append(status.scope)
-    return {cause: tuple(sorted(causes[cause])) for cause in sorted(causes)}
+    settled = settle(link(found, complete), {r.arn: r for r in last.resources}, now, config.grace)
+    return Snapshot(tuple(statuses[scope] for scope in sorted(statuses)), settled, members.known(config))
 
 
 def _by_scope(resources: Iterable[Resource]) -> dict[Scope, list[Resource]]:
@@ -137,62 +169,91 @@ def _by_scope(resources: Iterable[Resource]) -> dict[Scope, list[Resource]]:
     return found
 
 
-def _declared(resource: Resource, config: InventoryConfig) -> bool:
-    """A global scope may hold resources of a region that was taken out of the inventory since."""
-    return resource.region in config.regions or resource.region == GLOBAL_REGION
+def _enter(work: _Work, members: Iterable[Account], pool: Executor) -> dict[str, Access | CallError]:
+    home = accounts.home_region(work.config)
 
-
-def _enter(
-    aws: Aws, accounts: Iterable[Account], region: str, pool: Executor
-) -> dict[str, Access | CallError]:
     def enter(account: Account) -> Access | CallError:
         try:
-            return aws.enter(account, region)
+            return work.aws.enter(account, home, work.config.via)
         except CallError as error:
             return error
 
-    futures = {account.id: pool.submit(enter, account) for account in accounts}
+    futures = {account.id: pool.submit(enter, account) for account in members}
     return {account: future.result() for account, future in futures.items()}
 
 
-def _refuse_if_nobody(accesses: Mapping[str, Access | CallError], last: Snapshot) -> None:
+def _refuse_if_nobody(
+    accesses: Mapping[str, Access | CallError], organization: CallError | None, last: Snapshot
+) -> None:
     errors = {account: e for account, e in accesses.items() if isinstance(e, CallError)}
-    if len(errors) < len(accesses) or last.resources:
+    if last.resources or len(errors) < len(accesses) or (not accesses and organization is None):
         return
-    reasons = "; ".join(f"account {account}: {error.reason}" for account, error in sorted(errors.items()))
+    told = [f"account {account}: {error.reason}" for account, error in sorted(errors.items())]
+    if organization:
+        told.insert(0, f"the organization: {organization.reason}")
     raise AwsError(
-        f"no account can be read, and there is no earlier snapshot: {reasons}",
+        f"no account can be read, and there is no earlier snapshot: {'; '.join(told)}",
         "check the credentials (AWS_PROFILE, AWS_ACCESS_KEY_ID, the role of this machine) and the "
         "accounts and roles in inventory/aws.yaml",
     )
 
 
-def _read(
-    aws: Aws, access: Access | CallError, scope: Scope, config: InventoryConfig, details: Executor
-) -> _Reading:
+def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[tuple[Scope, _Reading]]:
+    """Reads the scopes, one of each account in turn, each as it is done.
+
+    An account that is throttled is read by one thread from then on: that is what AWS asks for, and no thread
+    that waits for it is missed by the others.
+    """
+    waiting: dict[str, deque[Scope]] = defaultdict(deque)
+    for scope in wanted:
+        waiting[scope.account].append(scope)
+    turns = deque(waiting)
+    running: dict[Future[_Reading], Scope] = {}
+    busy: Counter[str] = Counter()
+
+    def start() -> bool:
+        """Starts the next scope whose account may have another thread; whether there was one."""
+        for _ in range(len(turns) if len(running) < work.config.concurrency else 0):
+            account = turns.popleft()
+            access = work.accesses[account]
+            free = busy[account] == 0 or isinstance(access, CallError) or not access.budget.throttled
+            if free:
+                scope = waiting[account].popleft()
+                running[pool.submit(_read, work, scope)] = scope
+                busy[account] += 1
+            if waiting[account]:
+                turns.append(account)
+            if free:
+                return True
+        return False
+
+    while turns or running:
+        while start():
+            pass
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            scope = running.pop(future)
+            busy[scope.account] -= 1
+            yield scope, future.result()
+
+
+def _read(work: _Work, scope: Scope) -> _Reading:
+    access = work.accesses[scope.account]
     if isinstance(access, CallError):
         return _Reading(error=access)
     kind = all_kinds()[scope.kind]
-    region = config.regions[0] if kind.global_ else scope.region
-    place = Place(scope.account, scope.region, access.partition, config.regions)
+    place = Place(scope.account, scope.region, access.partition, work.regions[scope.account])
     try:
-        with aws.scope(access, kind, region, details) as api:
-            resources = (kind.transform(place, raw) for raw in kind.fetch(api, place))
-            # While the fleet changes, one page may repeat a resource of another.
-            found = {resource.sort_key: resource for resource in resources if resource is not None}
-            return _Reading(tuple(found.values()))
+        found = work.read_all(access, kind, place, {r.sort_key: r for r in work.known(scope)})
     except CallError as error:
-        return _Reading(error=aws.judge_region(access, region, error) if error.region_in_doubt else error)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # A field is missing or of another type: no answer can be better than a wrong one.
-        what = f"{type(error).__name__}: {error}"
-        return _Reading(error=CallError(f"a {kind.title} is described in a way that mac cannot read: {what}"))
+        region = _asked(kind, place)
+        judged = work.aws.judge_region(access, region, error) if error.region_in_doubt else error
+        return _Reading(error=judged)
+    return _Reading(found)
 
 
 def _status(scope: Scope, error: CallError | None, before: ScopeStatus | None, now: datetime) -> ScopeStatus:
     if error is None:
         return ScopeStatus(scope)
     since = before.since if before and before.state is not ScopeState.COMPLETE else ""
-    return ScopeStatus(
-        scope, error.state, error.reason, since or now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    )
+    since = since or now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ScopeStatus(scope, error.state, error.reason, since, error.cause.value)

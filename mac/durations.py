@@ -7,6 +7,7 @@ gives whole milliseconds unless its name says otherwise.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 _UNITS = {
     "y": 365 * 24 * 3600 * 1000,
@@ -40,3 +41,25 @@ def seconds(text: str) -> float | None:
     """The length in seconds; None when the text is not a duration."""
     length = milliseconds(text)
     return None if length is None else length / 1000
+
+
+def elapsed(since: str, now: datetime) -> float:
+    """Seconds from an ISO 8601 time until `now`; 0 when it is empty or still to come."""
+    return max(0.0, (now - datetime.fromisoformat(since)).total_seconds()) if since else 0.0
+
+
+def spell(length: int) -> str:
+    """The shortest duration text of that many milliseconds, as Prometheus prints it. Negative: ValueError."""
+    if length < 0:
+        raise ValueError("a duration is never negative")
+    if length == 0:
+        return "0s"
+    parts = []
+    for unit, size in _UNITS.items():
+        # A remainder would have to be spelt in days, so weeks and years only stand alone.
+        if unit in ("y", "w") and length % size:
+            continue
+        count, length = divmod(length, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)

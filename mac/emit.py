@@ -7,6 +7,7 @@ independent YAML 1.2 parser and compared by the caller, so a mistake here is fou
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -128,6 +129,19 @@ def json_line(value: Json) -> bytes:
 def json_pretty(value: Json) -> bytes:
     """`value` as JSON for people: two spaces, sorted keys, a final newline."""
     return _json(value, orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def json_escaped(value: Json, *, pretty: bool = False) -> str:
+    """`value` as JSON whatever its strings hold, on one line or for people.
+
+    UTF-8 has no lone surrogates, JSON's own escapes do.
+    """
+    try:
+        return (json_pretty if pretty else json_line)(value).decode()
+    except UnrepresentableError:
+        if pretty:
+            return json.dumps(value, sort_keys=True, indent=2) + "\n"
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _json(value: Json, option: int) -> bytes:

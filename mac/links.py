@@ -9,13 +9,17 @@ from dataclasses import dataclass, field, replace
 
 from mac.kinds import (
     autoscaling_group,
+    classic_load_balancer,
+    ebs_volume,
     ec2_instance,
+    ecs_task,
     emr_cluster,
     emr_instance_group,
     load_balancer,
     target_group,
 )
-from mac.model import Json, Lifecycle, Resource, Scope
+from mac.lifecycle import Verdict, cluster_verdict, decided, finality, group_verdict
+from mac.model import Json, Lifecycle, LifecycleReason, Resource, Scope
 
 _OWNED_LINKS = (
     autoscaling_group.NAME,
@@ -23,11 +27,9 @@ _OWNED_LINKS = (
     emr_instance_group.NAME,
     target_group.NAME,
     load_balancer.NAME,
+    classic_load_balancer.NAME,
 )
 _OWNED_ATTRIBUTES = ("emr_cluster", "emr_role")
-
-# When several speak about one machine, the one that knows most about its end is right.
-_FINALITY = (Lifecycle.IN_SERVICE, Lifecycle.STARTING, Lifecycle.STOPPED, Lifecycle.LEAVING)
 
 _EMR_STARTING = frozenset(["AWAITING_FULFILLMENT", "PROVISIONING", "BOOTSTRAPPING"])
 
@@ -41,20 +43,7 @@ class _Ties:
 
     links: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     attributes: dict[str, Json] = field(default_factory=dict)
-    lifecycles: list[Lifecycle] = field(default_factory=list)
-
-
-def group_lifecycle(state: str) -> Lifecycle:
-    """What an autoscaling group's lifecycle state of an instance means."""
-    if state.startswith("Warmed:"):
-        return Lifecycle.STOPPED
-    if state.startswith("Pending"):
-        return Lifecycle.STARTING
-    if state.startswith("Terminat"):
-        return Lifecycle.LEAVING
-    if state in ("EnteringStandby", "Standby"):
-        return Lifecycle.STOPPED
-    return Lifecycle.IN_SERVICE
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 def link(resources: Iterable[Resource], complete: Collection[Scope] = frozenset()) -> tuple[Resource, ...]:
@@ -72,11 +61,21 @@ def link(resources: Iterable[Resource], complete: Collection[Scope] = frozenset(
             _tie_group(resource, balancers, ties)
         elif resource.kind == emr_instance_group.NAME:
             _tie_emr(resource, ties)
+        elif resource.kind == target_group.NAME:
+            _tie_targets(resource, ties)
+        elif resource.kind == classic_load_balancer.NAME:
+            for instance in resource.links.get(ec2_instance.NAME, ()):
+                ties[_key(resource, instance)].links[classic_load_balancer.NAME].add(resource.id)
     groups_of = _target_groups(known)
+    machines = {_key(r): _machine(r, ties, clusters, complete) for r in known if r.kind == ec2_instance.NAME}
     linked = []
     for resource in known:
         if resource.kind == ec2_instance.NAME:
-            linked.append(_machine(resource, ties, clusters, complete))
+            linked.append(machines[_key(resource)])
+        elif resource.kind == ebs_volume.NAME:
+            linked.append(_volume(resource, machines))
+        elif resource.kind == ecs_task.NAME:
+            linked.append(_task(resource, machines))
         elif resource.kind == load_balancer.NAME:
             linked.append(_with_links(resource, {target_group.NAME: groups_of.get(resource.arn, set())}))
         else:
@@ -92,17 +91,30 @@ def _tie_group(
     group: Resource, balancers: Mapping[str, Mapping[str, tuple[str, ...]]], ties: dict[Key, _Ties]
 ) -> None:
     states = group.attributes.get("instance_states", {})
+    unhealthy = group.attributes.get("unhealthy", ())
     for instance in group.links.get(ec2_instance.NAME, ()):
         tie = ties[_key(group, instance)]
         tie.links[autoscaling_group.NAME].add(group.id)
-        tie.lifecycles.append(group_lifecycle(states.get(instance, "InService")))
+        tie.verdicts.append(group_verdict(states.get(instance, "InService"), instance not in unhealthy))
+        if group.lifecycle is Lifecycle.LEAVING:
+            tie.verdicts.append((Lifecycle.LEAVING, LifecycleReason.SCALE_IN.told(group.state)))
         for target in group.links.get(target_group.NAME, ()):
             tie.links[target_group.NAME].add(target)
             tie.links[load_balancer.NAME].update(balancers.get(target, {}).get(load_balancer.NAME, ()))
 
 
+def _tie_targets(group: Resource, ties: dict[Key, _Ties]) -> None:
+    """Machines may be registered one by one, without an autoscaling group."""
+    for instance in group.links.get(ec2_instance.NAME, ()):
+        tie = ties[_key(group, instance)]
+        tie.links[target_group.NAME].add(group.arn)
+        tie.links[load_balancer.NAME].update(group.links.get(load_balancer.NAME, ()))
+
+
 def _tie_emr(group: Resource, ties: dict[Key, _Ties]) -> None:
     states = group.attributes.get("instance_states", {})
+    named = group.attributes.get("to_terminate", ())
+    resizing = group.state == emr_instance_group.RESIZING
     for instance in group.links.get(ec2_instance.NAME, ()):
         tie = ties[_key(group, instance)]
         tie.links[emr_instance_group.NAME].add(group.id)
@@ -110,9 +122,13 @@ def _tie_emr(group: Resource, ties: dict[Key, _Ties]) -> None:
         tie.attributes["emr_role"] = group.attributes["emr_role"]
         tie.attributes["emr_cluster"] = group.attributes["emr_cluster"]
         if group.lifecycle is Lifecycle.LEAVING:
-            tie.lifecycles.append(Lifecycle.LEAVING)
-        if states.get(instance) in _EMR_STARTING:
-            tie.lifecycles.append(Lifecycle.STARTING)
+            tie.verdicts.append((Lifecycle.LEAVING, LifecycleReason.EMR_TERMINATION.told(group.state)))
+        if resizing and instance in named:
+            tie.verdicts.append((Lifecycle.LEAVING, LifecycleReason.EMR_RESIZE.told(group.state)))
+        state = states.get(instance, "")
+        if state in _EMR_STARTING:
+            why = LifecycleReason.EMR_RESIZE if resizing else LifecycleReason.LAUNCH
+            tie.verdicts.append((Lifecycle.STARTING, why.told(state)))
 
 
 def _machine(
@@ -131,19 +147,48 @@ def _machine(
     role = machine.tags.get(ec2_instance.ROLE_TAG)
     if role:
         tie.attributes.setdefault("emr_role", role.lower())
+    attributes = {k: v for k, v in machine.attributes.items() if k not in _OWNED_ATTRIBUTES}
+    own = ec2_instance.lifecycle(
+        machine.state, attributes.get("spot_status", ""), attributes.get("state_reason", "")
+    )
     for identifier in tie.links.get(emr_cluster.NAME, ()):
         found = clusters.get(_key(machine, identifier))
         if found is not None:
             tie.attributes["emr_cluster"] = found.name
-            tie.lifecycles.append(found.lifecycle)
+            tie.verdicts.append(cluster_verdict(found))
         elif Scope(machine.account, machine.region, emr_cluster.NAME) in complete:
-            tie.lifecycles.append(Lifecycle.LEAVING)
-    own = ec2_instance.KIND.lifecycle(machine.state)
-    lifecycle = max([own, *tie.lifecycles], key=_FINALITY.index)
-    attributes = {k: v for k, v in machine.attributes.items() if k not in _OWNED_ATTRIBUTES}
+            tie.verdicts.append((Lifecycle.LEAVING, LifecycleReason.EMR_TERMINATION.value))
+        # EC2 ends it, and it is no longer of its cluster, which goes on.
+        groups_read = Scope(machine.account, machine.region, emr_instance_group.NAME) in complete
+        if own[0] is Lifecycle.LEAVING and groups_read and not tie.links.get(emr_instance_group.NAME):
+            tie.verdicts.append((Lifecycle.LEAVING, LifecycleReason.EMR_RESIZE.told(machine.state)))
+    lifecycle, reason = decided([own, *tie.verdicts])
     return replace(
-        _with_links(machine, tie.links), lifecycle=lifecycle, attributes={**attributes, **tie.attributes}
+        _with_links(machine, tie.links),
+        lifecycle=lifecycle,
+        lifecycle_reason=reason,
+        attributes={**attributes, **tie.attributes},
     )
+
+
+def _volume(volume: Resource, machines: Mapping[Key, Resource]) -> Resource:
+    """The disk of a machine that is not in service is not either: it has nothing to do."""
+    own: Verdict = (ebs_volume.KIND.lifecycle(volume.state), "")
+    attached = [machines.get(_key(volume, i)) for i in volume.links.get(ec2_instance.NAME, ())]
+    # One of several machines, or one that is not known, keeps the disk in service.
+    known = [m for m in attached if m is not None]
+    if known and len(known) == len(attached):
+        busiest = min(known, key=lambda m: finality(m.lifecycle))
+        own = max(own, (busiest.lifecycle, busiest.lifecycle_reason), key=lambda v: finality(v[0]))
+    return replace(volume, lifecycle=own[0], lifecycle_reason=own[1])
+
+
+def _task(task: Resource, machines: Mapping[Key, Resource]) -> Resource:
+    """A task without an address of its own answers at its machine's."""
+    hosts = [machines.get(_key(task, i)) for i in task.links.get(ec2_instance.NAME, ())]
+    if not hosts:
+        return task
+    return replace(task, addresses=tuple(a for host in hosts if host for a in host.addresses))
 
 
 def _with_links(resource: Resource, found: Mapping[str, Collection[str]]) -> Resource:

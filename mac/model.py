@@ -1,5 +1,4 @@
 """The values that the stages hand to one another. Frozen, plain, no behaviour beyond look-ups.
-
 Raw dictionaries stop at the border: documents become these types in `standards`, AWS answers in `kinds`.
 """
 
@@ -9,119 +8,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
+from mac import inventory_config, inventory_model
 from mac.problems import NOWHERE, Location
 
-Json = Any
-"""A JSON value: None, bool, int, float, str, list of Json, dict of str to Json."""
+# What the inventory is told to read, and what is found, have files of their own.
+Account = inventory_config.Account
+EnabledRegions = inventory_config.EnabledRegions
+InventoryConfig = inventory_config.InventoryConfig
+KnownAccount = inventory_config.KnownAccount
+Organization = inventory_config.Organization
+Via = inventory_config.Via
 
-GLOBAL_REGION = "global"
-"""The region of a scope whose service is not regional (S3's bucket list)."""
-
-
-# --- inventory ---------------------------------------------------------------------------------------
-
-
-class Lifecycle(StrEnum):
-    """What a resource's own state means for monitoring. Only IN_SERVICE resources are targets."""
-
-    STARTING = "starting"  # launched on purpose, not expected to answer yet
-    IN_SERVICE = "in-service"
-    LEAVING = "leaving"  # being stopped or terminated on purpose: silence is expected
-    STOPPED = "stopped"  # exists, is not expected to answer
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Scope:
-    """The unit in which the inventory is read, fails and is kept: account id, region, kind name."""
-
-    account: str
-    region: str
-    kind: str
-
-    def __str__(self) -> str:
-        return f"{self.account}/{self.region}/{self.kind}"
-
-
-class ScopeState(StrEnum):
-    """How the last reading of a scope ended. All but COMPLETE keep the last known good resources."""
-
-    COMPLETE = "complete"
-    STALE = "stale"
-    DENIED = "denied"
-    DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeStatus:
-    """A scope, how its last reading ended, why, and since when it is not complete (ISO 8601, UTC)."""
-
-    scope: Scope
-    state: ScopeState = ScopeState.COMPLETE
-    reason: str = ""
-    since: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One AWS resource as its service describes it.
-
-    `addresses`: where it can be reached, the one to scrape first (private IPv4 for machines).
-    `state`: AWS's own word; `lifecycle`: what it means for monitoring.
-    `links`: relation → identifiers of other resources, e.g. {"autoscaling-group": ("ingest-a",)}.
-    `attributes`: JSON values that a standard or template may use; never a secret.
-    `launched`: ISO 8601 in UTC, or empty.
-    """
-
-    arn: str
-    kind: str
-    account: str
-    region: str
-    id: str
-    name: str = ""
-    addresses: tuple[str, ...] = ()
-    state: str = ""
-    lifecycle: Lifecycle = Lifecycle.IN_SERVICE
-    tags: Mapping[str, str] = field(default_factory=dict)
-    links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    attributes: Mapping[str, Json] = field(default_factory=dict)
-    launched: str = ""
-
-    @property
-    def sort_key(self) -> tuple[str, str, str, str, str]:
-        return (self.account, self.region, self.kind, self.id, self.arn)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The inventory at one moment: every scope's status and every resource, both sorted."""
-
-    scopes: tuple[ScopeStatus, ...] = ()
-    resources: tuple[Resource, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account to read. Without `role_arn` the ambient credentials are used."""
-
-    id: str
-    name: str
-    role_arn: str = ""
-    external_id: str = ""
-    location: Location = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class InventoryConfig:
-    """`inventory/aws.yaml`."""
-
-    accounts: tuple[Account, ...]
-    regions: tuple[str, ...]
-    kinds: tuple[str, ...] = ()  # empty: every kind that mac knows
-    concurrency: int = 16
-    location: Location = NOWHERE
-
+GLOBAL_REGION = inventory_model.GLOBAL_REGION
+Json = inventory_model.Json
+Lifecycle = inventory_model.Lifecycle
+LifecycleReason = inventory_model.LifecycleReason
+Resource = inventory_model.Resource
+Scope = inventory_model.Scope
+ScopeState = inventory_model.ScopeState
+ScopeStatus = inventory_model.ScopeStatus
+Snapshot = inventory_model.Snapshot
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from mac import (
+    accounts,
     bind,
     collect,
     conventions,
@@ -33,19 +34,21 @@ from mac import (
     emit,
     example,
     git,
+    incomplete,
     lock,
     message,
     render,
     rules,
     snapshot,
+    snapshot_source,
     standards,
     templates,
     validate,
     write,
 )
-from mac.model import Catalog, ScopeState, Snapshot
+from mac.kinds import Kind
+from mac.model import Catalog, InventoryConfig, Snapshot
 from mac.problems import (
-    AwsError,
     GitError,
     Location,
     Problem,
@@ -78,7 +81,7 @@ class Request:
     """
 
     root: Path
-    snapshot: Path | None = None
+    snapshot: snapshot_source.Source | None = None
     output: Path | None = None
     base: str = ""
     commit: bool = False
@@ -157,7 +160,7 @@ def inventory(root: Path, *, to: Path | None = None, progress: Progress = silent
         write.recover(root)
         found = _ask_aws(loaded, root, datetime.now(UTC), progress)
         if to is not None:
-            write.replace_file(to, snapshot.to_bytes(found))
+            write.replace_file(to, snapshot_source.encode(found, to))
         else:
             _write_snapshot(root, found)
         return found
@@ -171,6 +174,16 @@ def load(root: Path) -> Catalog:
     return loaded.catalog
 
 
+def inventory_problems(root: Path, found: Snapshot, now: datetime, *, strict: bool) -> list[Problem]:
+    """What is wrong with a snapshot as an inventory: what has not been read for too long."""
+    return incomplete.outdated(found, load(root).inventory, now, strict=strict)
+
+
+def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
+    """The roles that reading the inventory takes on, and the calls that list its accounts."""
+    return accounts.entered(config)
+
+
 def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:
     stored = root / conventions.SNAPSHOT_DIR
     last = snapshot.read(stored) if stored.exists() else Snapshot()
@@ -180,16 +193,6 @@ def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) ->
         now=now,
         progress=lambda done, total, status: progress("inventory", f"{done}/{total} scopes ({status.scope})"),
     )
-
-
-def _refuse_silence(found: Snapshot) -> None:
-    """When AWS answered nothing at all, a run that goes on would look healthy. Raises AwsError."""
-    if found.scopes and not any(s.state is ScopeState.COMPLETE for s in found.scopes):
-        reasons = ", ".join(sorted({f"{s.state}: {s.reason}" for s in found.scopes})[:3])
-        raise AwsError(
-            f"none of the {len(found.scopes)} scopes of the inventory could be read ({reasons})",
-            "nothing was changed; --allow-stale generates from what was known before",
-        )
 
 
 def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
@@ -297,12 +300,12 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
     with clock.stage("inventory"):
         progress("inventory", "reading the snapshot" if request.snapshot else "asking AWS")
         if request.snapshot:
-            state = snapshot.read(request.snapshot)
+            state = snapshot_source.read(request.snapshot, root)
         else:
             state = _ask_aws(catalog, root, request.now, progress)
             if not request.allow_stale:
-                _refuse_silence(state)
-        found += _scope_problems(state)
+                incomplete.refuse_silence(state)
+        found += [*incomplete.problems(state), *incomplete.outdated(state, catalog.inventory, request.now)]
     with clock.stage("bind"):
         progress("bind", f"{len(state.resources)} resources")
         bindings = bind.bind(catalog, state, request.today)
@@ -401,8 +404,8 @@ def _commit(
 ) -> str | None:
     with clock.stage("commit"):
         paths = {built.output / p for p in (*built.owned, *built.rendered.files)}
-        kept = request.root / conventions.SNAPSHOT_DIR
-        if request.snapshot is None or request.snapshot.resolve() == kept.resolve():
+        kept, source = request.root / conventions.SNAPSHOT_DIR, request.snapshot
+        if source is None or (isinstance(source, Path) and source.resolve() == kept.resolve()):
             paths.add(kept)
         progress("commit", "")
         head = repository.head()
@@ -419,19 +422,6 @@ def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
 
 
 # --- problems of the pipeline itself -----------------------------------------------------------------
-
-
-def _scope_problems(state: Snapshot) -> list[Problem]:
-    """One for each cause: credentials that have expired are one matter, however many scopes they leave."""
-    found = []
-    began = {status.scope: status.since for status in state.scopes}
-    for (scope_state, reason), scopes in collect.failed(state).items():
-        others = f" and {len(scopes) - 1} more" if len(scopes) > 1 else ""
-        since = min((began[scope] for scope in scopes if began[scope]), default="")
-        hint = "what was last known of it is kept" + (f" (incomplete since {since})" if since else "")
-        message = f"this scope{others} {'are' if others else 'is'} {scope_state}: {reason}"
-        found.append(Problem(Location(str(scopes[0])), "scope-incomplete", message, hint, Severity.WARNING))
-    return found
 
 
 def _edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mac import conventions, durations, kinds
-from mac.model import Binding, Cell, CloudWatch, Member, Project, Scrape
+from mac.model import GLOBAL_REGION, Binding, Cell, CloudWatch, Member, Project, Resource, Scrape
 
 Document = dict[str, Any]
 
@@ -106,7 +106,7 @@ def _static_job(member: Member, source: CloudWatch) -> Document:
     return {
         "name": resource.arn,
         "namespace": source.namespace,
-        "regions": [resource.region],
+        "regions": [_metrics_region(resource)],
         "dimensions": [{"name": name, "value": value} for name, value in dimensions],
         "customTags": _tags(member.labels),
         "metrics": [
@@ -119,6 +119,11 @@ def _static_job(member: Member, source: CloudWatch) -> Document:
             for metric in source.metrics
         ],
     }
+
+
+def _metrics_region(resource: Resource) -> str:
+    """Where CloudWatch keeps a resource's metrics: those of global services lie in us-east-1."""
+    return "us-east-1" if resource.region == GLOBAL_REGION else resource.region
 
 
 def _tags(labels: Mapping[str, str]) -> list[Document]:

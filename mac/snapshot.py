@@ -15,20 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mac import compact, migration
 from mac.conventions import SNAPSHOT_DIR, slug
-from mac.emit import UnrepresentableError, json_line, read_json
-from mac.model import Json, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
+from mac.emit import json_escaped, read_json
+from mac.model import Json, KnownAccount, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import Location, Problem, ProblemsError, did_you_mean
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = migration.CURRENT
 SCOPES_FILE = "scopes.json"
 
 _SUFFIX = ".jsonl"
 _REQUIRED = ("arn", "kind", "account", "region", "id")
-_TEXTS = (*_REQUIRED, "name", "state", "launched")
+_TEXTS = (*_REQUIRED, "name", "state", "lifecycle_reason", "launched")
 _FIELDS = (*_TEXTS, "addresses", "lifecycle", "tags", "links", "attributes")
 _MEND = "put it back from Git, or remove it and run mac inventory"
-_SCOPE_TEXTS = ("account", "region", "kind", "state", "reason", "since")
+_SCOPE_TEXTS = ("account", "region", "kind", "state", "reason", "since", "cause")
 
 
 # --- writing -----------------------------------------------------------------------------------------
@@ -40,13 +41,18 @@ def files(snapshot: Snapshot) -> Mapping[str, bytes]:
     for resource in snapshot.resources:
         path = f"{slug(resource.account)}/{slug(resource.region)}/{slug(resource.kind)}{_SUFFIX}"
         groups[path].append(resource)
-    rows = ",\n".join(_line(row).decode() for row in _scope_rows(snapshot))
-    count = len(snapshot.resources)
-    head = f'{{"schema_version": {SCHEMA_VERSION}, "resources": {count}, "scopes": ['
-    head += f"{chr(10) if rows else ''}{rows}"
     found = {path: _lines(group) for path, group in groups.items()}
-    found[SCOPES_FILE] = f"{head}{chr(10) if rows else ''}]}}\n".encode()
+    lists = {"accounts": _account_rows(snapshot)} if snapshot.accounts else {}
+    lists |= {"scopes": _scope_rows(snapshot)}
+    texts = (f'"{name}": {_listed(rows)}' for name, rows in lists.items())
+    head = f'"schema_version": {SCHEMA_VERSION}, "resources": {len(snapshot.resources)}'
+    found[SCOPES_FILE] = f"{{{head}, {', '.join(texts)}}}\n".encode()
     return dict(sorted(found.items()))
+
+
+def _listed(rows: Iterable[Json]) -> str:
+    lines = ",\n".join(_line(row).decode() for row in rows)
+    return f"[\n{lines}\n]" if lines else "[]"
 
 
 def stored_files(snapshot: Snapshot) -> dict[str, bytes]:
@@ -62,19 +68,22 @@ def stored(root: Path) -> set[str]:
 
 
 def to_bytes(snapshot: Snapshot) -> bytes:
-    """The single-file form."""
+    """The single-file form. `compact.compress` makes it small."""
     header = {
         "kind": "Snapshot",
         "schema_version": SCHEMA_VERSION,
         "resources": len(snapshot.resources),
         "scopes": _scope_rows(snapshot),
     }
+    header |= {"accounts": _account_rows(snapshot)} if snapshot.accounts else {}
     return _line(header) + b"\n" + _lines(snapshot.resources)
 
 
 def digest(snapshot: Snapshot) -> str:
-    """`sha256:…` of the resources and of each scope's state; not of reasons and times."""
+    """`sha256:…` of accounts, resources and each scope's state; not of reasons and times."""
     sha = hashlib.sha256()
+    for row in _account_rows(snapshot):
+        sha.update(_line(row) + b"\n")
     for status in sorted(snapshot.scopes, key=lambda s: s.scope):
         sha.update(_line([str(status.scope), status.state.value]) + b"\n")
     sha.update(_lines(snapshot.resources))
@@ -102,16 +111,22 @@ def _scope_rows(snapshot: Snapshot) -> list[dict[str, str]]:
         scope = status.scope
         row = {"account": scope.account, "region": scope.region, "kind": scope.kind}
         row |= {"state": status.state.value, "reason": status.reason, "since": status.since}
+        row |= {"cause": status.cause}
+        rows.append({key: value for key, value in row.items() if value})
+    return rows
+
+
+def _account_rows(snapshot: Snapshot) -> list[dict[str, Json]]:
+    rows = []
+    for account in sorted(snapshot.accounts, key=lambda a: a.id):
+        row: dict[str, Json] = {"id": account.id, "name": account.name, "regions": list(account.regions)}
+        row |= {"left_out": account.left_out}
         rows.append({key: value for key, value in row.items() if value})
     return rows
 
 
 def _line(value: Json) -> bytes:
-    try:
-        return json_line(value)
-    except UnrepresentableError:
-        # UTF-8 has no lone surrogates, JSON's own escapes do.
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return json_escaped(value).encode()
 
 
 # --- reading -----------------------------------------------------------------------------------------
@@ -121,7 +136,8 @@ def _line(value: Json) -> bytes:
 class _Header:
     """What a snapshot says of itself. `resources`: how many it has, None when it does not say."""
 
-    statuses: tuple[ScopeStatus, ...] = ()
+    scopes: tuple[ScopeStatus, ...] = ()
+    accounts: tuple[KnownAccount, ...] = ()
     resources: int | None = None
 
 
@@ -169,11 +185,17 @@ def from_files(content: Mapping[str, bytes], root: str = "") -> Snapshot:
 
 
 def from_bytes(data: bytes, path: str = "snapshot") -> Snapshot:
-    """The snapshot that `to_bytes` wrote."""
-    head, _, rest = data.partition(b"\n")
+    """The snapshot that `to_bytes` wrote, compressed or not."""
+    if compact.is_compact(data):
+        try:
+            data = compact.expand(data)
+        except compact.CompactError as error:
+            broken = _Invalid(f"the compressed snapshot cannot be read: {error}")
+            raise ProblemsError([_problem(Location(path), broken)]) from error
+    first, _, rest = data.partition(b"\n")
     problems: list[Problem] = []
     place = Location(path, 1, 1)
-    header = _header(head, place, problems)
+    header = _header(first, place, problems)
     return _snapshot(header, place, list(_resources(rest, path, 2, problems)), problems)
 
 
@@ -196,7 +218,7 @@ def _snapshot(
     if problems:
         raise ProblemsError(problems)
     ordered = sorted((resource for resource, _ in resources), key=lambda r: r.sort_key)
-    return Snapshot(tuple(sorted(header.statuses, key=lambda s: s.scope)), tuple(ordered))
+    return Snapshot(tuple(sorted(header.scopes, key=lambda s: s.scope)), tuple(ordered), header.accounts)
 
 
 def _problem(location: Location, error: _Invalid) -> Problem:
@@ -215,31 +237,38 @@ def _json(data: bytes) -> Json:
 
 def _header(data: bytes, place: Location, problems: list[Problem]) -> _Header:
     try:
-        header = _json(data)
-        return _Header(_statuses(header), _count(header))
+        return _decoded(_json(data))
     except _Invalid as error:
         problems.append(_problem(place, error))
         return _Header()
 
 
-def _count(header: Json) -> int | None:
-    """None: a snapshot that was made by hand need not say it."""
-    count = header.get("resources")
-    if count is not None and (not isinstance(count, int) or isinstance(count, bool)):
-        raise _Invalid("resources is not a number")
-    return count
-
-
-def _statuses(header: Json) -> tuple[ScopeStatus, ...]:
+def _decoded(header: Json) -> _Header:
     if not isinstance(header, dict) or "schema_version" not in header:
         raise _Invalid("not a snapshot: no schema_version")
     version = header["schema_version"]
-    if isinstance(version, bool) or version != SCHEMA_VERSION:
-        raise _Invalid(f"schema_version {version} is not one that this mac reads ({SCHEMA_VERSION})")
-    rows = header.get("scopes", [])
-    if not isinstance(rows, list):
-        raise _Invalid("scopes is not a list")
-    return tuple(_status(row) for row in rows)
+    if type(version) is not int or version not in migration.READABLE:
+        readable = ", ".join(map(str, migration.READABLE))
+        raise _Invalid(f"schema_version {version} is not one that this mac reads ({readable})")
+    for name in ("scopes", "accounts"):
+        if not isinstance(header.get(name, []), list):
+            raise _Invalid(f"{name} is not a list")
+    count = header.get("resources")
+    if count is not None and type(count) is not int:
+        raise _Invalid("resources is not a number")
+    known = (_account(row) for row in header.get("accounts", []))
+    return _Header(
+        tuple(_status(migration.scope(version, row)) for row in header.get("scopes", [])),
+        tuple(sorted(known, key=lambda a: a.id)),
+        count,
+    )
+
+
+def _account(row: Json) -> KnownAccount:
+    if not isinstance(row, dict):
+        raise _Invalid("an account is not an object")
+    texts = [_text(row, name) for name in ("id", "name", "left_out")]
+    return KnownAccount(texts[0], texts[1], _strings(row.get("regions", []), "regions"), texts[2])
 
 
 def _status(row: Json) -> ScopeStatus:
@@ -251,7 +280,7 @@ def _status(row: Json) -> ScopeStatus:
         state = ScopeState(texts["state"])
     except ValueError as error:
         raise _Invalid(f'scope {scope}: unknown state "{texts["state"]}"') from error
-    return ScopeStatus(scope, state, texts["reason"], texts["since"])
+    return ScopeStatus(scope, state, texts["reason"], texts["since"], texts["cause"])
 
 
 def _resources(

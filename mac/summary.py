@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mac import report
+from mac import columns, report
 from mac.model import ScopeState, Snapshot
 from mac.pipeline import Outcome
 
@@ -118,10 +118,7 @@ def _whys(reasons: list[dict[str, Any]]) -> str:
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:
     """Columns of text, left-aligned, two spaces apart; no line ends in blanks."""
-    listed = [tuple(row) for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*listed, strict=True)]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in listed)
-    return "\n".join(lines) + "\n"
+    return columns.table(rows)
 
 
 def _commit(outcome: Outcome) -> str:

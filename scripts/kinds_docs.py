@@ -1,22 +1,27 @@
 #!/usr/bin/env python3
-"""Write docs/kinds.md from what the kinds declare. A test tells when it is out of date: `make docs`."""
+"""Write docs/kinds.md from what the kinds declare, and from how the tests read them.
+
+A test tells when it is out of date: `make docs`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mac import iam
 from mac.kinds import Kind, all_kinds
 from mac.model import Lifecycle, Resource
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/kinds.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/kinds.md"
 
 HEAD = """\
 # Kinds of AWS resources
 
-Written by `make docs` from the modules in `mac/kinds/`, one a kind. A standard names a kind in
-`spec.applies_to.kind`, and may match by the kind's *facts* beside the labels that every resource has
+Written by `make docs` from the modules in `mac/kinds/`, one a kind, and from their tests. A standard names a
+kind in `spec.applies_to.kind`, and may match by the kind's *facts* beside the labels that every resource has
 (`service`, `role`, `environment`, `team`, `account`, `region`, `resource_id`).
 
 {kinds}
@@ -28,10 +33,11 @@ not passed over.
 
 ## What was run against what
 
-Every kind is read over HTTP, with its tags and in pages where it has some, from the server of
-[moto](https://github.com/getmoto/moto): `tests/test_kinds.py` and `mac demo` do it each time they run. What
-moto does not have comes from made-up answers in the shape of AWS's API: EMR instance fleets, machines in warm
-pools, the second page of a list of buckets. Calls and states are compared with botocore's model of the API.
+A kind that is tested on a `server` is read over HTTP, with its tags and in pages where it has some, from the
+server of [moto](https://github.com/getmoto/moto), each time the tests run. A `recorded` one is not served by
+moto: it is read from made-up answers in the shape of AWS's API, which botocore checks against its own model
+of the service. So is what moto lacks of a kind that it serves: EMR instance fleets, machines in warm pools,
+the second page of a list of buckets.
 
 **Nothing was run against real AWS.** That the IAM actions suffice was not tried, since moto grants
 everything; nor does it show throttling or eventual consistency. The first run on an account of your own
@@ -43,16 +49,17 @@ tells: a call that is denied makes its scope `denied`, with the call's name.
 and `{always}`, which tells a disabled region from one that fails. No action changes anything, and none
 reads what is inside a bucket, queue, table or database.
 
-A scope is what is read, fails and is kept as one: a kind in a region of an account. `s3-bucket` has one scope
-for the account, since its list is global; buckets outside of the inventory's regions are left out.
+A scope is what is read, fails and is kept as one: a kind in a region of an account. A kind whose scope is
+*the account* has one list for all regions; of `s3-bucket`, what lies outside of the inventory's regions is
+left out.
 """
 
 
 def page() -> str:
     kinds = all_kinds().values()
-    listed = "\n".join(
-        ["| kind | what it is |", "|---|---|", *(f"| [`{k.name}`](#{k.name}) | {k.title} |" for k in kinds)]
-    )
+    tested = _tested()
+    rows = [f"| [`{k.name}`](#{k.name}) | {k.title} | {tested[k.name]} |" for k in kinds]
+    listed = "\n".join(["| kind | what it is | tested |", "|---|---|---|", *rows])
     always = next(iter(iam.policy([])["Statement"][0]["Action"]))
     return "\n".join([HEAD.format(kinds=listed, always=always), *(section(kind) for kind in kinds)])
 
@@ -82,8 +89,20 @@ def _sample(kind: Kind) -> Resource:
     return Resource(arn=balancer, kind=kind.name, account="", region="", id="x", links=links)
 
 
-def _words(names: Iterator[str] | tuple[str, ...] | list[str]) -> str:
+def _words(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _tested() -> dict[str, str]:
+    """Kind → how it is tested, as the test modules say themselves."""
+    found: dict[str, str] = {}
+    for module in sorted((ROOT / "tests").glob("test_kinds*.py")):
+        for node in ast.parse(module.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                how = {"SERVED": "server", "STUBBED": "recorded"}.get(node.targets[0].id)
+                if how:
+                    found |= dict.fromkeys(ast.literal_eval(node.value), how)
+    return found
 
 
 if __name__ == "__main__":

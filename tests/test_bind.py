@@ -78,6 +78,16 @@ def test_a_resource_without_metrics_in_cloudwatch_is_not_bound_to_a_standard_tha
     assert [(u.reason, "CloudWatch" in u.detail) for u in result.unbound] == [("no-standard", True)]
 
 
+def test_a_machine_that_runs_and_is_left_out_says_why() -> None:
+    taken = instance(
+        state="running",
+        lifecycle=Lifecycle.LEAVING,
+        lifecycle_reason="spot-interruption: marked-for-termination",
+    )
+    (unbound,) = bound(builders.catalog(), taken).unbound
+    assert unbound.detail == "it is running (spot-interruption: marked-for-termination)"
+
+
 def test_a_misspelt_tag_key_is_pointed_out() -> None:
     result = bound(builders.catalog(), instance(tags={"sevice": "web"}))
     assert 'its tag "sevice" looks like a misspelling' in result.unbound[0].detail

@@ -70,13 +70,14 @@ def test_every_command_accepts_verbose_after_its_name() -> None:
         assert any("--verbose" in option.opts for option in command.params), path
 
 
-def test_the_command_reference_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("cli_docs", PROJECT / "scripts/cli_docs.py")
+@pytest.mark.parametrize("script", ["cli_docs", "kinds_docs"])
+def test_a_page_that_is_written_from_the_code_is_up_to_date(script: str) -> None:
+    spec = importlib.util.spec_from_file_location(script, PROJECT / f"scripts/{script}.py")
     assert spec
     assert spec.loader
-    cli_docs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(cli_docs)
-    assert cli_docs.PAGE.read_text(encoding="utf-8") == cli_docs.page(), "run `make docs`"
+    docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(docs)
+    assert docs.PAGE.read_text(encoding="utf-8") == docs.page(), "run `make docs`"
 
 
 # --- start -------------------------------------------------------------------------------------------

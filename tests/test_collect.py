@@ -192,7 +192,11 @@ def test_a_scope_remembers_when_it_began_to_fail_and_forgets_it_when_it_recovers
     throttled = read(config, denied, LATER, faults={("DescribeInstances", ""): slow})
     assert only(denied).since == SINCE
     assert only(throttled) == ScopeStatus(
-        only(first).scope, ScopeState.STALE, "DescribeInstances: throttled (RequestLimitExceeded)", SINCE
+        only(first).scope,
+        ScopeState.STALE,
+        "DescribeInstances: throttled (RequestLimitExceeded)",
+        SINCE,
+        "throttled",
     )
     assert ids(throttled) == [machine]
     recovered = read(config, throttled, LATER)

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mac import durations
 
@@ -48,3 +50,20 @@ def test_what_prometheus_refuses_is_no_duration(text: str):
 
 def test_seconds_keep_their_fraction():
     assert durations.seconds("1s500ms") == 1.5
+
+
+def test_a_negative_length_has_no_spelling():
+    with pytest.raises(ValueError, match="negative"):
+        durations.spell(-1)
+
+
+@given(st.integers(min_value=0, max_value=292 * 365 * 86_400_000))
+def test_every_length_reads_back_from_its_spelling(length: int):
+    assert durations.milliseconds(durations.spell(length)) == length
+
+
+@pytest.mark.parametrize("text", ["0s", "5m", "1h30m", "1d", "1w", "1y", "1d1h", "15d", "500ms"])
+def test_the_shortest_spelling_stays_as_it_is(text: str):
+    length = durations.milliseconds(text)
+    assert length is not None
+    assert durations.spell(length) == text

@@ -1,23 +1,44 @@
-"""Every kind is read completely, over HTTP, with its tags, and keeps no secret."""
+"""The first kinds are read completely, over HTTP, with their tags, and keep no secret.
+
+The others have modules of their own, `test_kinds_<group>.py`. Each names the kinds that it reads from an
+embedded AWS (SERVED) and those that it reads from recorded answers (STUBBED).
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import boto3
 import pytest
 
 from mac import iam
 from mac.collect import collect
-from mac.kinds import Kind, all_kinds, elasticache_cluster, emr_instance_group, names
+from mac.kinds import Kind, all_kinds, elasticache_cluster, emr_cluster, emr_instance_group, names
 from mac.kinds.kind import Gone, Place
 from mac.model import Account, Lifecycle, Resource, ScopeState, Snapshot
 from mac.snapshot import to_bytes
 from tests import aws_fleet as fleet
+from tests.recorded import Call, read
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PLACE = Place("111122223333", "eu-west-1", "aws", ("eu-west-1",))
+SERVED = (
+    "autoscaling-group",
+    "dynamodb-table",
+    "ec2-instance",
+    "elasticache-cluster",
+    "emr-cluster",
+    "emr-instance-group",
+    "lambda-function",
+    "load-balancer",
+    "rds-instance",
+    "s3-bucket",
+    "sqs-queue",
+    "target-group",
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +59,9 @@ def build(aws: boto3.Session, account: str) -> None:
     instances = fleet.launch(aws, 4, **fleet.TAGS, Name="web")
     aws.client("ec2").terminate_instances(InstanceIds=instances[:1])
     aws.client("ec2").stop_instances(InstanceIds=instances[1:2])
+    aws.client("ec2").run_instances(
+        ImageId="ami-12c6146b", MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"}
+    )
     for number in range(3):
         _, target = fleet.balancer(aws, f"lb{number}", "network" if number == 2 else "application")
         fleet.group(aws, f"group{number}", 2, [target])
@@ -57,7 +81,7 @@ def build(aws: boto3.Session, account: str) -> None:
 def reading(account: Account) -> tuple[Snapshot, fleet.Watch]:
     """In pages of two. S3 by itself, since moto cuts the list of buckets and gives no token for the rest."""
     watch = fleet.Watch(page_size=2)
-    paged = tuple(name for name in names() if name != "s3-bucket")
+    paged = tuple(name for name in SERVED if name != "s3-bucket")
     first = collect(fleet.config(account, kinds=paged), Snapshot(), now=NOW, aws=watch.aws())
     watch.page_size = 0
     buckets = collect(fleet.config(account, kinds=("s3-bucket",)), Snapshot(), now=NOW, aws=watch.aws())
@@ -73,7 +97,7 @@ def of_kind(snapshot: Snapshot, kind: str) -> list[Resource]:
 def test_every_scope_is_complete(reading: tuple[Snapshot, fleet.Watch]) -> None:
     snapshot, _ = reading
     assert {s.scope.kind: (s.state, s.reason) for s in snapshot.scopes} == dict.fromkeys(
-        names(), (ScopeState.COMPLETE, "")
+        SERVED, (ScopeState.COMPLETE, "")
     )
 
 
@@ -133,6 +157,17 @@ def test_terminated_instances_are_left_out_and_stopped_ones_are_no_targets(
     assert running.tags["service"] == "shop"
 
 
+def test_a_stopped_machine_says_why_and_a_spot_instance_was_asked_after(
+    reading: tuple[Snapshot, fleet.Watch],
+) -> None:
+    snapshot, watch = reading
+    stopped = next(r for r in of_kind(snapshot, "ec2-instance") if r.lifecycle is Lifecycle.STOPPED)
+    assert stopped.lifecycle_reason == "shutdown: Client.UserInitiatedShutdown"
+    spot = [r for r in of_kind(snapshot, "ec2-instance") if r.attributes["market"] == "spot"]
+    assert [r.lifecycle for r in spot] == [Lifecycle.IN_SERVICE]
+    assert watch.count("DescribeSpotInstanceRequests") == 1
+
+
 def test_machines_of_a_group_know_it_and_the_load_balancer_before_it(
     reading: tuple[Snapshot, fleet.Watch],
 ) -> None:
@@ -184,7 +219,7 @@ def test_no_secret_is_kept(reading: tuple[Snapshot, fleet.Watch]) -> None:
 def test_reading_the_same_fleet_again_gives_the_same_bytes(
     account: Account, reading: tuple[Snapshot, fleet.Watch]
 ) -> None:
-    again = collect(fleet.config(account), reading[0], now=NOW, aws=fleet.Watch().aws())
+    again = collect(fleet.config(account, kinds=SERVED), reading[0], now=NOW, aws=fleet.Watch().aws())
     assert to_bytes(again) == to_bytes(reading[0])
 
 
@@ -223,6 +258,26 @@ def test_cloudwatch_knows_balancers_and_target_groups_by_the_end_of_their_arn(
     assert kinds["load-balancer"].facts(network)["type"] == "network"
 
 
+def test_a_machine_in_standby_is_no_target_and_says_so_until_it_is_back(moto: str) -> None:
+    account = fleet.new_account()
+    aws = fleet.session(account)
+    fleet.group(aws, "web", 2)
+    scaling = aws.client("autoscaling")
+    listed = scaling.describe_auto_scaling_instances()["AutoScalingInstances"]
+    resting = listed[0]["InstanceId"]
+    scaling.enter_standby(
+        AutoScalingGroupName="web", InstanceIds=[resting], ShouldDecrementDesiredCapacity=True
+    )
+    config = fleet.config(account, kinds=("autoscaling-group", "ec2-instance"))
+    before = collect(config, Snapshot(), now=NOW)
+    assert {
+        r.id: (r.lifecycle, r.lifecycle_reason) for r in of_kind(before, "ec2-instance") if r.id == resting
+    } == {resting: (Lifecycle.STOPPED, "standby: Standby")}
+    scaling.exit_standby(AutoScalingGroupName="web", InstanceIds=[resting])
+    after = {r.id: r for r in collect(config, before, now=NOW).resources}
+    assert (after[resting].lifecycle, after[resting].lifecycle_reason) == (Lifecycle.IN_SERVICE, "")
+
+
 def test_a_queue_knows_its_dead_letter_queue(moto: str) -> None:
     account = fleet.new_account()
     aws = fleet.session(account)
@@ -235,10 +290,20 @@ def test_a_queue_knows_its_dead_letter_queue(moto: str) -> None:
     }
 
 
+def test_every_kind_is_read_by_a_test() -> None:
+    modules = sorted(path.stem for path in Path(__file__).parent.glob("test_kinds*.py"))
+    read: list[str] = []
+    for module in modules:
+        group = importlib.import_module(f"tests.{module}")
+        read += [*group.SERVED, *getattr(group, "STUBBED", ())]
+    assert sorted(read) == list(names())
+
+
 def test_the_policy_allows_every_call_that_was_made(reading: tuple[Snapshot, fleet.Watch]) -> None:
     """And each kind declares what it calls: an undeclared call raises."""
-    allowed = iam.policy(all_kinds().values())["Statement"][0]["Action"]
-    declared = {call: action for kind in all_kinds().values() for call, action in kind.calls.items()}
+    kinds = [all_kinds()[name] for name in SERVED]
+    allowed = iam.policy(kinds)["Statement"][0]["Action"]
+    declared = {call: action for kind in kinds for call, action in kind.calls.items()}
     made = {operation for _, operation, _ in reading[1].calls} - {"AssumeRole", "GetCallerIdentity"}
     assert {declared[operation] for operation in made} <= set(allowed)
     not_in_moto = {"DescribeWarmPool", "ListInstanceFleets"}
@@ -247,7 +312,11 @@ def test_the_policy_allows_every_call_that_was_made(reading: tuple[Snapshot, fle
 
 def test_the_policy_allows_nothing_but_reading() -> None:
     statement = iam.policy(all_kinds().values(), ["arn:aws:iam::1:role/b", "arn:aws:iam::1:role/a"])
-    reading, entering = statement["Statement"]
+    reading, limited, entering = statement["Statement"]
+    # Every reading call of API Gateway has this one action: API keys are read by it as well.
+    assert limited["Action"] == ["apigateway:GET"]
+    assert limited["Resource"] == ["arn:*:apigateway:*::/apis", "arn:*:apigateway:*::/restapis"]
+    assert reading["Resource"] == "*"
     verbs = {action.partition(":")[2] for action in reading["Action"]}
     assert all(verb.startswith(("Describe", "List", "Get")) for verb in verbs)
     assert "*" not in "".join(reading["Action"])
@@ -285,40 +354,59 @@ def test_kinds_are_named_after_their_modules_and_sorted() -> None:
         assert list(kind.fact_names) == sorted(kind.fact_names)
 
 
-def test_instance_fleets_are_read_as_groups() -> None:
-    class Recorded:
-        """moto has no instance fleets: the answers of one cluster, in botocore's shapes."""
+def test_instance_fleets_are_read_as_groups_from_all_their_pages() -> None:
+    """moto has no instance fleets."""
+    described = {
+        "Id": "j-1",
+        "Name": "etl",
+        "Status": {"State": "RUNNING"},
+        "InstanceCollectionType": "INSTANCE_FLEET",
+        "ClusterArn": "arn:aws:elasticmapreduce:eu-west-1:111122223333:cluster/j-1",
+        "Tags": fleet.PAIRS,
+    }
 
-        def call(self, operation: str, **_: object) -> dict[str, object]:
-            assert operation == "DescribeCluster"
-            return {"Cluster": CLUSTER}
+    def instance(identifier: str, state: str) -> dict[str, object]:
+        machine = {"Ec2InstanceId": identifier} if identifier else {}
+        return {**machine, "InstanceFleetId": "if-1", "Status": {"State": state}, "Market": "SPOT"}
 
-        def pages(self, operation: str, key: str, **parameters: object) -> Iterator[object]:
-            yield from {
-                "ListClusters": [{"Id": "j-1"}],
-                "ListInstances": [
-                    {"Ec2InstanceId": "i-1", "InstanceFleetId": "if-1", "Status": {"State": "RUNNING"}},
-                    {"Ec2InstanceId": "i-2", "InstanceFleetId": "if-1", "Status": {"State": "BOOTSTRAPPING"}},
-                    {"InstanceFleetId": "if-1", "Status": {"State": "AWAITING_FULFILLMENT"}},
-                ],
-                "ListInstanceFleets": [
-                    {"Id": "if-1", "InstanceFleetType": "TASK", "Status": {"State": "RUNNING"}},
-                    {"Id": "if-2", "InstanceFleetType": "CORE", "Status": {"State": "TERMINATED"}},
-                ],
-            }[operation]
-
-    cluster = {"Id": "j-1", "Name": "etl", "Status": {"State": "RUNNING"}, "Tags": fleet.PAIRS}
-    CLUSTER = {**cluster, "InstanceCollectionType": "INSTANCE_FLEET"}  # noqa: N806
-    found = [
-        emr_instance_group.transform(PLACE, raw)
-        for raw in emr_instance_group.fetch(Recorded(), PLACE)  # type: ignore[arg-type]
+    types = [{"InstanceType": "m5.xlarge", "BidPrice": "1"}, {"InstanceType": "m4.xlarge"}]
+    task = {
+        "Id": "if-1",
+        "Name": "burst",
+        "InstanceFleetType": "TASK",
+        "Status": {"State": "RESIZING"},
+        "TargetOnDemandCapacity": 0,
+        "TargetSpotCapacity": 8,
+        "ProvisionedSpotCapacity": 3,
+        "InstanceTypeSpecifications": types,
+    }
+    ended = {"Id": "if-2", "InstanceFleetType": "CORE", "Status": {"State": "TERMINATED"}}
+    of_cluster = {"ClusterId": "j-1"}
+    listed = {**of_cluster, "InstanceStates": list(emr_instance_group.LIVE)}
+    calls = [
+        Call("list_clusters", {"ClusterStates": list(emr_cluster.STATES)}, {"Clusters": [{"Id": "j-1"}]}),
+        Call("describe_cluster", of_cluster, {"Cluster": described}),
+        Call(
+            "list_instances",
+            listed,
+            {"Instances": [instance("i-1", "RUNNING"), instance("", "AWAITING_FULFILLMENT")], "Marker": "m"},
+        ),
+        Call("list_instances", {**listed, "Marker": "m"}, {"Instances": [instance("i-2", "BOOTSTRAPPING")]}),
+        Call("list_instance_fleets", of_cluster, {"InstanceFleets": [ended], "Marker": "m"}),
+        Call("list_instance_fleets", {**of_cluster, "Marker": "m"}, {"InstanceFleets": [task]}),
     ]
-    assert found[1] is None
-    assert found[0] is not None
-    assert found[0].links == {"emr-cluster": ("j-1",), "ec2-instance": ("i-1", "i-2")}
-    assert found[0].attributes["emr_role"] == "task"
-    assert found[0].attributes["instance_states"] == {"i-2": "BOOTSTRAPPING"}
-    assert found[0].tags == fleet.TAGS
+    (found,) = read("emr-instance-group", calls)
+    assert found.links == {"emr-cluster": ("j-1",), "ec2-instance": ("i-1", "i-2")}
+    assert (found.name, found.state, found.lifecycle) == ("burst", "RESIZING", Lifecycle.IN_SERVICE)
+    assert found.tags == fleet.TAGS
+    assert found.attributes == {
+        "emr_cluster": "etl",
+        "emr_role": "task",
+        "instance_types": ["m4.xlarge", "m5.xlarge"],
+        "target_on_demand": 0,
+        "target_spot": 8,
+        "instance_states": {"i-2": "BOOTSTRAPPING"},
+    }
 
 
 def test_a_cache_that_is_being_made_does_not_spoil_the_others() -> None:

@@ -27,6 +27,7 @@ FULL = resource(
     addresses=("10.0.0.1", "fd00::1"),
     state="stopped",
     lifecycle=Lifecycle.STOPPED,
+    lifecycle_reason="warm-pool: Warmed:Stopped",
     tags={"service": "shop", "Name": "web"},
     links={"autoscaling-group": ("web",), "target-group": ("b", "c")},
     attributes={"zone": "eu-west-1a", "spot": False, "size": 3, "states": {"a": ["x"]}},
@@ -195,7 +196,7 @@ def test_a_resource_that_stands_twice_is_a_problem(tmp_path: Path) -> None:
     [
         ("", "not JSON"),
         ("[]", "not a snapshot: no schema_version"),
-        ('{"schema_version": 99}', "schema_version 99 is not one that this mac reads (1)"),
+        ('{"schema_version": 99}', "schema_version 99 is not one that this mac reads (1, 2)"),
         ('{"schema_version": 1, "scopes": {}}', "scopes is not a list"),
         ('{"schema_version": true}', "schema_version True is not one that this mac reads"),
         ('{"schema_version": 1, "resources": "2"}', "resources is not a number"),

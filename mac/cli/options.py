@@ -12,11 +12,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from mac.cli.session import Session
+
+if TYPE_CHECKING:
+    from mac.snapshot_source import Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,13 +43,12 @@ def root(function: F) -> F:
 
 
 def snapshot(function: F) -> F:
-    """Gives the command `snapshot: Path | None`, absolute, of a snapshot that exists."""
+    """Gives the command `snapshot: Source | None`, of mac.snapshot_source."""
     return click.option(
         "--snapshot",
-        metavar="PATH",
-        type=click.Path(exists=True, path_type=Path),
-        callback=_absolute,
-        help="Use this snapshot (a file or a folder) instead of asking AWS.",
+        metavar="PATH|REV[:PATH]",
+        callback=_located,
+        help="Use this snapshot (a file, a folder, or one in a Git revision) instead of asking AWS.",
     )(function)
 
 
@@ -111,6 +113,12 @@ def _remember_format(ctx: click.Context, _option: click.Parameter, chosen: str) 
 
 def _absolute(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path | None:
     return given.absolute() if given else None
+
+
+def _located(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Source | None:
+    from mac import snapshot_source
+
+    return snapshot_source.locate(given) if given else None
 
 
 def _find_root(ctx: click.Context, _option: click.Parameter, given: str | None) -> Path:

@@ -23,6 +23,22 @@ BATCH = 25
 
 ZONES = "abc"
 
+KINDS = (
+    "autoscaling-group",
+    "dynamodb-table",
+    "ec2-instance",
+    "elasticache-cluster",
+    "emr-cluster",
+    "emr-instance-group",
+    "lambda-function",
+    "load-balancer",
+    "rds-instance",
+    "s3-bucket",
+    "sqs-queue",
+    "target-group",
+)
+"""What is built here. Of the kinds that mac reads beside these, not all are served by every embedded AWS."""
+
 
 class Clients:
     """boto3 clients that act in a site's account and region, by the fleet's role; each made once."""

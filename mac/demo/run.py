@@ -170,6 +170,7 @@ def _write_inventory(root: Path, planned: Fleet, say: Say) -> None:
                 for number, name in accounts.items()
             ],
             "regions": list(dict.fromkeys(s.region for s in planned.sites)),
+            "kinds": list(fill.KINDS),
         },
     }
     _write(root / "inventory/aws.yaml", document, say)

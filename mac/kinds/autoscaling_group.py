@@ -10,6 +10,7 @@ from mac.model import Lifecycle, Resource
 NAME = "autoscaling-group"
 
 DELETING = "Delete in progress"
+UNHEALTHY = "Unhealthy"
 STATES = {"": Lifecycle.IN_SERVICE, DELETING: Lifecycle.LEAVING}
 
 
@@ -55,6 +56,14 @@ def transform(place: Place, raw: Raw) -> Resource:
                 "zones": sorted(raw.get("AvailabilityZones") or ()),
                 # Almost all are InService: only the others are worth a line in every difference.
                 "instance_states": {i: s for i, s in sorted(instances.items()) if s != "InService"},
+                # These leave because they failed, and not because fewer are wanted.
+                "unhealthy": sorted(
+                    i["InstanceId"] for i in raw["Instances"] if i.get("HealthStatus") == UNHEALTHY
+                ),
+                # In the first minutes of a machine, the other tags stand for its own.
+                "not_propagated": sorted(
+                    t["Key"] for t in raw.get("Tags") or () if not t["PropagateAtLaunch"]
+                ),
                 "suspended": sorted(p["ProcessName"] for p in raw.get("SuspendedProcesses") or ()),
             }
         ),

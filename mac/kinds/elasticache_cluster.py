@@ -51,7 +51,7 @@ def transform(place: Place, raw: Raw) -> Resource | None:
         state=state,
         lifecycle=STATES.get(state, Lifecycle.IN_SERVICE),
         tags=tag_map(raw["Tags"]),
-        links=present({"replication-group": (group,) if group else ()}),
+        links=present({"elasticache-replication-group": (group,) if group else ()}),
         attributes=present(
             {
                 "engine": raw.get("Engine"),

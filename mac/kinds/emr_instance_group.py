@@ -18,20 +18,21 @@ STATES = {
     "BOOTSTRAPPING": Lifecycle.STARTING,
     "RUNNING": Lifecycle.IN_SERVICE,
     "RECONFIGURING": Lifecycle.IN_SERVICE,
-    "RESIZING": Lifecycle.IN_SERVICE,
+    "RESIZING": Lifecycle.IN_SERVICE,  # the machines that stay work on
     "SUSPENDED": Lifecycle.IN_SERVICE,
     "ARRESTED": Lifecycle.IN_SERVICE,
     "SHUTTING_DOWN": Lifecycle.LEAVING,
     "TERMINATING": Lifecycle.LEAVING,
 }
+RESIZING = "RESIZING"
 _ENDED = frozenset(["TERMINATED", "ENDED"])
-_LIVE = ("AWAITING_FULFILLMENT", "PROVISIONING", "BOOTSTRAPPING", "RUNNING")
+LIVE = ("AWAITING_FULFILLMENT", "PROVISIONING", "BOOTSTRAPPING", "RUNNING")
 
 
 def fetch(api: Api, place: Place) -> Iterator[Raw]:
     for cluster in emr_cluster.live_clusters(api):
         instances = list(
-            api.pages("ListInstances", "Instances", ClusterId=cluster["Id"], InstanceStates=list(_LIVE))
+            api.pages("ListInstances", "Instances", ClusterId=cluster["Id"], InstanceStates=list(LIVE))
         )
         if cluster.get("InstanceCollectionType") == "INSTANCE_FLEET":
             groups = api.pages("ListInstanceFleets", "InstanceFleets", ClusterId=cluster["Id"])
@@ -52,6 +53,8 @@ def transform(place: Place, raw: Raw) -> Resource | None:
     fleet = "InstanceFleetType" in group
     role = (group["InstanceFleetType"] if fleet else group["InstanceGroupType"]).lower()
     states = {i["Ec2InstanceId"]: i["Status"]["State"] for i in raw["instances"]}
+    shrinking = (group.get("ShrinkPolicy") or {}).get("InstanceResizePolicy") or {}
+    types = {s["InstanceType"] for s in group.get("InstanceTypeSpecifications") or ()}
     return Resource(
         # AWS gives these no ARN of their own: the cluster's, and the group's identifier.
         arn=f"{emr_cluster.arn_of(place, cluster)}/{'fleet' if fleet else 'group'}/{group['Id']}",
@@ -69,11 +72,14 @@ def transform(place: Place, raw: Raw) -> Resource | None:
                 "emr_cluster": cluster["Name"],
                 "emr_role": role,
                 "instance_type": group.get("InstanceType"),
+                "instance_types": sorted(types),
                 "market": (group.get("Market") or "").lower().replace("_", "-"),
                 "requested": group.get("RequestedInstanceCount"),
                 "target_on_demand": group.get("TargetOnDemandCapacity"),
                 "target_spot": group.get("TargetSpotCapacity"),
                 "instance_states": {i: s for i, s in sorted(states.items()) if s != "RUNNING"},
+                # The machines that were named for a resize; EMR does not tell which others it will take.
+                "to_terminate": sorted(shrinking.get("InstancesToTerminate") or ()),
             }
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
@@ -46,7 +46,10 @@ class Api(Protocol):
     def pages(
         self, operation: str, key: str, size: int = 0, gone: tuple[str, ...] = (), **parameters: Any
     ) -> Iterator[Any]:
-        """Every item under `key` of every page of at most `size` items (0: AWS decides)."""
+        """Every item under `key` (or `outer.inner`) of every page of at most `size` items (0: AWS decides).
+
+        The operation has a paginator in botocore, or the kind declares its `paging`.
+        """
 
     def call(
         self,
@@ -72,13 +75,32 @@ def no_facts(resource: Resource) -> Mapping[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Paging:
+    """How to page through an operation for which botocore has no paginator, or one that trusts too much.
+
+    `token`: the parameter that asks for the next page. `next`: where an answer tells its value, as a JMESPath
+    expression. `limit`: the parameter for the size of a page. `more`: the field that says whether there are
+    more pages, where there is one; an answer that says so and holds nothing is an error.
+    """
+
+    token: str
+    next: str
+    limit: str = ""
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of AWS resource: how it is read, and what it means for monitoring.
 
-    `service`: botocore's service name. `calls`: operation → the IAM action that allows it.
+    `service`: botocore's service name. `calls`: operation → the IAM action that allows it. `only`: the ARNs
+    for which the actions are needed, where they would allow more than lists and descriptions elsewhere.
     `fetch` asks AWS and raises; `transform` is pure and returns None for what does not exist any more.
+    `paging`: operations that botocore cannot page through, or not safely.
     `states`: AWS's word for a state → what it means; a word that is not here counts as in service, so
     that a state nobody thought of is watched and not passed over.
+    `ended`: the id of what `transform` returned None for, where AWS goes on listing what has ended.
+    `global_`: it is read once an account. `home`: the region of a global kind whose service is regional.
     `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `facts`: labels to match by.
     """
 
@@ -88,20 +110,24 @@ class Kind:
     calls: Mapping[str, str]
     fetch: Callable[[Api, Place], Iterable[Raw]]
     transform: Callable[[Place, Raw], Resource | None]
+    paging: Mapping[str, Paging] = field(default_factory=dict)
     states: Mapping[str, Lifecycle] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
     global_: bool = False
+    home: str = ""
     namespaces: tuple[str, ...] = ()
     dimensions: Callable[[Resource], Dimensions] = no_dimensions
     facts: Callable[[Resource], Mapping[str, str]] = no_facts
     fact_names: tuple[str, ...] = ()
+    ended: Callable[[Raw], str] | None = None
 
     def lifecycle(self, state: str) -> Lifecycle:
         return self.states.get(state, Lifecycle.IN_SERVICE)
 
 
-def tag_map(pairs: Iterable[Raw] | None) -> dict[str, str]:
-    """Tags from AWS's list of Key and Value."""
-    return {pair["Key"]: pair.get("Value") or "" for pair in pairs or ()}
+def tag_map(pairs: Iterable[Raw] | None, key: str = "Key", value: str = "Value") -> dict[str, str]:
+    """Tags from AWS's list of Key and Value (some services spell them in lower case)."""
+    return {pair[key]: pair.get(value) or "" for pair in pairs or ()}
 
 
 def timestamp(value: datetime | None) -> str:
@@ -122,3 +148,52 @@ def attribute_facts(*names: str) -> Callable[[Resource], Mapping[str, str]]:
         return {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in found.items()}
 
     return facts
+
+
+def dimension(name: str) -> Callable[[Resource], Dimensions]:
+    """The one dimension by which CloudWatch knows a resource: its id."""
+
+    def dimensions(resource: Resource) -> Dimensions:
+        return ((name, resource.id),)
+
+    return dimensions
+
+
+def with_tags(
+    api: Api,
+    items: Iterable[Raw],
+    call: str,
+    parameter: str,
+    arn: str,
+    *,
+    key: str = "Tags",
+    gone: tuple[str, ...] = (),
+) -> Iterator[Raw]:
+    """The items with what `call` says under `key` as their "Tags". It takes one resource: its field `arn`."""
+
+    def describe(item: Raw) -> Raw:
+        return {**item, "Tags": api.call(call, gone=gone, **{parameter: item[arn]}).get(key)}
+
+    yield from api.each(describe, items)
+
+
+def in_batches(
+    api: Api, items: Iterable[Item], size: int, ask: Callable[[Sequence[Item]], Iterable[Answer]]
+) -> Iterator[Answer]:
+    """What `ask` says of all items, when it can be asked about `size` of them at a time.
+
+    An item that is Gone fails the whole batch: its others are then asked about one by one.
+    """
+
+    def attempt(batch: Sequence[Item]) -> tuple[list[Answer], Sequence[Item]]:
+        try:
+            return list(ask(batch)), ()
+        except Gone:
+            return [], batch
+
+    listed = list(items)
+    batches = [listed[start : start + size] for start in range(0, len(listed), size)]
+    for answers, again in api.each(attempt, batches):
+        yield from answers
+        for alone in api.each(lambda item: list(ask([item])), again):
+            yield from alone

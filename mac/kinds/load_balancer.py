@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from mac.kinds.kind import (
     Api,
     Dimensions,
-    Gone,
     Kind,
     Place,
     Raw,
     attribute_facts,
+    in_batches,
     present,
     tag_map,
     timestamp,
@@ -46,16 +46,7 @@ def with_tags(api: Api, items: Iterable[Raw], arn: str, gone: str) -> Iterator[R
         tags = {described["ResourceArn"]: described["Tags"] for described in answer["TagDescriptions"]}
         return [{**item, "Tags": tags[item[arn]]} for item in batch]
 
-    def ask_batch(batch: Sequence[Raw]) -> list[Raw]:
-        try:
-            return ask(batch)
-        except Gone:  # one of them fails the whole batch
-            return [found for single in api.each(ask, [[item] for item in batch]) for found in single]
-
-    listed = list(items)
-    batches = [listed[i : i + _TAG_BATCH] for i in range(0, len(listed), _TAG_BATCH)]
-    for batch in batches:
-        yield from ask_batch(batch)
+    yield from in_batches(api, items, _TAG_BATCH, ask)
 
 
 def suffix(arn: str) -> str:

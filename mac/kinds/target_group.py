@@ -1,4 +1,7 @@
-"""Target groups of load balancers."""
+"""Target groups of load balancers, with the targets that are registered with them.
+
+Which of them are healthy now is not kept: it changes between two readings and belongs to CloudWatch.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,36 @@ from mac.model import Resource
 
 NAME = "target-group"
 
+_LEAVING = "draining"  # it was taken out on purpose and only ends what it has begun
+
 
 def fetch(api: Api, place: Place) -> Iterator[Raw]:
     listed = api.pages("DescribeTargetGroups", "TargetGroups", size=400)
-    yield from load_balancer.with_tags(api, listed, "TargetGroupArn", "TargetGroupNotFound")
+    tagged = load_balancer.with_tags(api, listed, "TargetGroupArn", "TargetGroupNotFound")
+
+    def describe(group: Raw) -> Raw:
+        answer = api.call(
+            "DescribeTargetHealth", gone=("TargetGroupNotFound",), TargetGroupArn=group["TargetGroupArn"]
+        )
+        return {**group, "Targets": answer["TargetHealthDescriptions"]}
+
+    yield from api.each(describe, tagged)
+
+
+def registered(raw: Raw) -> tuple[str, ...]:
+    """The targets, sorted: instance ids, addresses with their port, ARNs of functions or load balancers."""
+    kept = [t["Target"] for t in raw["Targets"] if t["TargetHealth"]["State"] != _LEAVING]
+    if raw.get("TargetType") == "ip":
+        return tuple(sorted({f"{_host(t['Id'])}:{t.get('Port', raw.get('Port'))}" for t in kept}))
+    return tuple(sorted({t["Id"] for t in kept}))
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def transform(place: Place, raw: Raw) -> Resource:
+    targets, machines = registered(raw), raw.get("TargetType") == "instance"
     return Resource(
         arn=raw["TargetGroupArn"],
         kind=NAME,
@@ -25,7 +51,12 @@ def transform(place: Place, raw: Raw) -> Resource:
         id=raw["TargetGroupName"],
         name=raw["TargetGroupName"],
         tags=tag_map(raw["Tags"]),
-        links=present({"load-balancer": tuple(sorted(raw.get("LoadBalancerArns") or ()))}),
+        links=present(
+            {
+                "load-balancer": tuple(sorted(raw.get("LoadBalancerArns") or ())),
+                "ec2-instance": targets if machines else (),
+            }
+        ),
         attributes=present(
             {
                 "target_type": raw.get("TargetType"),
@@ -33,6 +64,7 @@ def transform(place: Place, raw: Raw) -> Resource:
                 "port": raw.get("Port"),
                 "vpc": raw.get("VpcId"),
                 "health_check_path": raw.get("HealthCheckPath"),
+                "targets": [] if machines else list(targets),
             }
         ),
     )
@@ -53,7 +85,11 @@ KIND = Kind(
     name=NAME,
     title="target group",
     service="elbv2",
-    calls={"DescribeTargetGroups": "elasticloadbalancing:DescribeTargetGroups", **load_balancer.TAG_CALLS},
+    calls={
+        "DescribeTargetGroups": "elasticloadbalancing:DescribeTargetGroups",
+        "DescribeTargetHealth": "elasticloadbalancing:DescribeTargetHealth",
+        **load_balancer.TAG_CALLS,
+    },
     fetch=fetch,
     transform=transform,
     namespaces=tuple(load_balancer.NAMESPACES.values()),

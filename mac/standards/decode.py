@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mac import conventions
+from mac import conventions, durations
 from mac.model import (
     Account,
     AlertSeverity,
     AppliesTo,
     CloudWatch,
     CloudWatchMetric,
+    EnabledRegions,
     Exemption,
     Guards,
     InventoryConfig,
     LabelSource,
+    Organization,
     Panel,
     Parameter,
     Project,
@@ -27,6 +29,7 @@ from mac.model import (
     StandardRecording,
     Team,
     Text,
+    Via,
     WorkingHours,
 )
 from mac.source import Document, Pointer
@@ -84,16 +87,43 @@ def _overrides(raw: Raw) -> dict[str, dict[str, Any]]:
 
 def inventory(document: Document) -> InventoryConfig:
     spec: Raw = document.data["spec"]
+    accounts, regions = spec["accounts"], spec["regions"]
+    given = {name: durations.seconds(spec[name]) for name in ("max_age", "grace", "deadline") if name in spec}
     return InventoryConfig(
         accounts=tuple(
-            Account(**raw, location=document.location(("spec", "accounts", n, "id")))
-            for n, raw in enumerate(spec["accounts"])
+            Account(**raw, location=document.location((*at, "id"))) for at, raw in listed_accounts(document)
         ),
-        regions=tuple(spec["regions"]),
+        organization=_organization(document, accounts["organization"])
+        if isinstance(accounts, Mapping)
+        else None,
+        regions=tuple(regions) if isinstance(regions, list) else (),
+        enabled_regions=None if isinstance(regions, list) else _enabled(regions),
+        via=Via(**spec["via"]) if "via" in spec else None,
         kinds=tuple(spec.get("kinds", ())),
         concurrency=spec.get("concurrency", 16),
         location=document.location(("spec",), key=True),
+        **{name: length for name, length in given.items() if length is not None},
     )
+
+
+def listed_accounts(document: Document) -> list[tuple[Pointer, Raw]]:
+    """The accounts that an inventory lists, each with where it stands."""
+    accounts = document.data["spec"]["accounts"]
+    at: Pointer = ("spec", "accounts")
+    if isinstance(accounts, Mapping):
+        at, accounts = (*at, "list"), accounts.get("list", ())
+    return [((*at, n), raw) for n, raw in enumerate(accounts)]
+
+
+def _organization(document: Document, raw: Raw) -> Organization:
+    lists = {name: tuple(raw[name]) for name in ("units", "exclude") if name in raw}
+    place = document.location(("spec", "accounts", "organization"), key=True)
+    return Organization(**{**raw, **lists}, location=place)
+
+
+def _enabled(raw: Raw | str) -> EnabledRegions:
+    chosen = raw["enabled"] if isinstance(raw, Mapping) else {}
+    return EnabledRegions(tuple(chosen.get("include", ())), tuple(chosen.get("exclude", ())))
 
 
 # --- standards ---------------------------------------------------------------------------------------

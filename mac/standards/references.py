@@ -14,7 +14,7 @@ from mac import conventions, durations, kinds, parameters
 from mac.model import AlertSeverity
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import cycles, standard, values
+from mac.standards import cycles, decode, standard, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -93,19 +93,19 @@ def _inventory(written: Written) -> Iterator[Problem]:
         if kind not in kinds.names():
             place = document.location(("spec", "kinds", n))
             yield _unknown(place, "unknown-resource-kind", "resource kind", kind, kinds.names())
+    listed = decode.listed_accounts(document)
     for field in ("id", "name"):
-        seen: dict[str, int] = {}
-        for n, account in enumerate(config.accounts):
-            value = getattr(account, field)
-            first = seen.setdefault(value, n)
-            if first != n:
-                place = document.location(("spec", "accounts", n, field))
+        seen: dict[str, Pointer] = {}
+        for at, account in listed:
+            value = account[field]
+            if seen.setdefault(value, at) != at:
+                place = document.location((*at, field))
                 message = f'two accounts have the {field} "{value}"'
                 yield Problem(place, "duplicate-name", message, "remove one of them")
-    for n, account in enumerate(config.accounts):
-        if account.role_arn and account.role_arn.split(":")[4] != account.id:
-            place = document.location(("spec", "accounts", n, "role_arn"))
-            message = f"the role belongs to another account than {account.id}"
+    for at, account in listed:
+        if "role_arn" in account and account["role_arn"].split(":")[4] != account["id"]:
+            place = document.location((*at, "role_arn"))
+            message = f"the role belongs to another account than {account['id']}"
             yield Problem(place, "wrong-value", message, "the inventory would be of the wrong account")
 
 

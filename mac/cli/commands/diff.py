@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mac.cli import errors, options, progress
 from mac.cli.session import Session
+
+if TYPE_CHECKING:
+    from mac.snapshot_source import Source
 
 
 @click.command(epilog="Example: mac diff --base origin/main --format markdown > comment.md")
@@ -27,7 +31,7 @@ def command(
     session: Session,
     root: Path,
     base: str,
-    snapshot: Path | None,
+    snapshot: Source | None,
     output: Path | None,
     detailed_exitcode: bool,
     allow_empty: bool,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mac.cli import options, progress
 from mac.cli.session import Session
+
+if TYPE_CHECKING:
+    from mac.snapshot_source import Source
 
 
 @click.command(epilog="Example: mac generate --snapshot inventory/snapshot --output /tmp/look --format json")
@@ -31,7 +35,7 @@ from mac.cli.session import Session
 def command(
     session: Session,
     root: Path,
-    snapshot: Path | None,
+    snapshot: Source | None,
     output: Path | None,
     commit: bool,
     push: bool,

@@ -9,8 +9,6 @@ import click
 
 from mac.cli import errors, options, progress
 
-_SCOPES = 3  # of one cause that are shown; the others are counted
-
 if TYPE_CHECKING:
     from mac.model import Snapshot
 
@@ -22,49 +20,72 @@ if TYPE_CHECKING:
 @options.root
 @click.option(
     "--snapshot",
-    metavar="PATH",
-    type=click.Path(path_type=Path),
-    help="Show this snapshot. With --refresh, or when it does not exist yet: read AWS and write it there.",
+    metavar="PATH|REV[:PATH]",
+    help="Show this snapshot: a file, a folder, or one in a Git revision. With --refresh, or when it is "
+    "neither: read AWS and write it to this file, compressed if its name ends in .gz.",
 )
 @click.option("--refresh", is_flag=True, help="Read AWS even if --snapshot names a snapshot.")
 @click.option("--strict", is_flag=True, help="End with 1 when a scope was not read completely.")
 @options.output_format("text", "json")
 @click.pass_context
 def command(
-    ctx: click.Context, root: Path, snapshot: Path | None, refresh: bool, strict: bool, output_format: str
+    ctx: click.Context, root: Path, snapshot: str | None, refresh: bool, strict: bool, output_format: str
 ) -> int:
     """Read AWS and keep what was found."""
     ctx.obj.root = str(root)
     if ctx.invoked_subcommand:
         return errors.DONE
-    from mac import emit, pipeline
+    from datetime import UTC, datetime
+
+    from mac import emit, pipeline, scope_table, snapshot_source
     from mac import snapshot as snapshots
+    from mac.cli.problems import show
     from mac.model import ScopeState
 
-    read = refresh or not (snapshot and snapshot.exists())
-    if snapshot and not read:
-        found = snapshots.read(snapshot)
+    source = snapshot_source.locate(snapshot) if snapshot and not refresh else None
+    read = not (source and snapshot_source.is_there(source, root))
+    if source and not read:
+        found = snapshot_source.read(source, root)
     else:
+        to = Path(snapshot).absolute() if snapshot else None
         with progress.stage_progress() as report_progress:
-            found = pipeline.inventory(
-                root, to=snapshot.absolute() if snapshot else None, progress=report_progress
-            )
+            found = pipeline.inventory(root, to=to, progress=report_progress)
         place = snapshot or "inventory/snapshot/"
         progress.diagnostics(f"written to {place}")
+    now = datetime.now(UTC)
+    problems = pipeline.inventory_problems(root, found, now, strict=strict)
     if output_format == "json":
-        options.data(emit.json_pretty(_as_dict(found)).decode())
+        report = scope_table.as_dict(found, snapshots.digest(found), now, problems)
+        options.data(emit.json_pretty(report).decode())
     else:
-        options.data(_as_text(found))
+        options.data(scope_table.as_text(found, now))
+    if problems:
+        show(problems, root)
     complete = [s.state is ScopeState.COMPLETE for s in found.scopes]
     if read and complete and not any(complete):
         return errors.ENVIRONMENT
     return errors.PROBLEMS if strict and not all(complete) else errors.DONE
 
 
-@command.command("iam-policy", epilog="Example: mac inventory iam-policy > policy.json")
+@command.command(
+    "iam-policy", epilog="Example: mac inventory iam-policy --form stackset > mac-inventory.template.json"
+)
 @click.option("--kind", "names", multiple=True, metavar="KIND", help="Only for these kinds; may be repeated.")
+@click.option(
+    "--form",
+    type=click.Choice(["policy", "trust", "stackset"]),
+    default="policy",
+    show_default=True,
+    help="The permissions; who may assume the role that has them; or a CloudFormation template of that role "
+    "for a stack set over an organization.",
+)
+@click.option(
+    "--principal",
+    metavar="ARN",
+    help="Who assumes the role.  [default: `via` of inventory/aws.yaml; else the template asks for it]",
+)
 @click.pass_context
-def iam_policy(ctx: click.Context, names: tuple[str, ...]) -> None:
+def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal: str | None) -> None:
     """Print the least-privilege IAM policy for the kinds that are read."""
     from mac import emit, iam, kinds, pipeline
     from mac.problems import did_you_mean
@@ -75,63 +96,119 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...]) -> None:
     if unknown:
         raise click.BadParameter(f"{unknown[0]}: {did_you_mean(unknown[0], known)}", param_hint="--kind")
     chosen = [known[name] for name in names or config.kinds or known]
-    roles = [a.role_arn for a in config.accounts if a.role_arn]
-    options.data(emit.json_pretty(iam.policy(chosen, roles)).decode())
+    principal = principal or (config.via.role_arn if config.via else "")
+    organization = config.organization
+    external_id = organization.external_id if organization else ""
+    if form == "policy":
+        document = iam.policy(chosen, *pipeline.entered(config))
+    elif form == "stackset":
+        role = organization.role if organization else "mac-inventory"
+        document = iam.stack_set(chosen, role, principal, external_id)
+    elif principal:
+        document = iam.trust(principal, external_id)
+    else:
+        raise click.UsageError("--form trust needs --principal, or `via` in inventory/aws.yaml")
+    options.data(emit.json_pretty(document).decode())
 
 
-def _as_dict(found: Snapshot) -> dict[str, object]:
-    from collections import Counter
+@command.command(
+    "list", epilog="Example: mac inventory list --kind ec2-instance --service shop --where 'tag.Name=web-*'"
+)
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind; may be repeated.")
+@click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service.")
+@click.option("--account", "accounts", multiple=True, metavar="ID|NAME", help="Only this account.")
+@click.option("--region", "regions", multiple=True, metavar="REGION", help="Only this region.")
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only where a field, a label, an attribute, tag.NAME or link.NAME has this value (* and ? match "
+    "anything); KEY!=VALUE for all others. All conditions must hold.",
+)
+@click.option(
+    "--snapshot",
+    metavar="PATH|REV[:PATH]",
+    help="List this snapshot.  [default: the one that the repository keeps]",
+)
+@options.output_format("table", "json", "jsonl")
+@click.pass_context
+def list_(
+    ctx: click.Context,
+    kinds: tuple[str, ...],
+    services: tuple[str, ...],
+    accounts: tuple[str, ...],
+    regions: tuple[str, ...],
+    conditions: tuple[str, ...],
+    snapshot: str | None,
+    output_format: str,
+) -> None:
+    """List resources of the inventory, without asking AWS."""
+    from mac import emit, inventory_list, pipeline
+    from mac import kinds as all_kinds
+    from mac.labels import labels
 
-    from mac import snapshot as snapshots
-    from mac import summary
+    root = Path(ctx.obj.root)
+    catalog = pipeline.load(root)
+    found = _stored(root, snapshot)
+    names = {a.name: a.id for a in found.accounts} | {a.name: a.id for a in catalog.inventory.accounts}
+    listed = inventory_list.select(
+        found.resources,
+        inventory_list.Selection(
+            kinds,
+            services,
+            tuple(names.get(account, account) for account in accounts),
+            regions,
+            tuple(inventory_list.condition(text) for text in conditions),
+        ),
+        lambda resource: labels(resource, catalog.project.labels),
+        {
+            "kind": all_kinds.names(),
+            "service": catalog.services,
+            "account": {*names.values(), *(s.scope.account for s in found.scopes)},
+            "region": {*catalog.inventory.regions, *(s.scope.region for s in found.scopes)},
+        },
+    )
+    if output_format == "json":
+        options.data(emit.json_escaped(inventory_list.as_dict(listed), pretty=True))
+    elif output_format == "jsonl":
+        for line in inventory_list.as_lines(listed):
+            options.data(line)
+    else:
+        options.data(inventory_list.as_table(listed))
+        progress.diagnostics(f"{len(listed)} of {len(found.resources)} resources")
 
-    by_kind = Counter(r.kind for r in found.resources)
-    by_scope = Counter((r.account, r.region, r.kind) for r in found.resources)
-    return {
-        "schema_version": summary.SCHEMA_VERSION,
-        "snapshot": snapshots.digest(found),
-        "resources": len(found.resources),
-        "by_kind": dict(sorted(by_kind.items())),
-        "states": summary.scope_counts(found),
-        "scopes": [
-            {
-                "account": s.scope.account,
-                "region": s.scope.region,
-                "kind": s.scope.kind,
-                "state": s.state.value,
-                "resources": by_scope[s.scope.account, s.scope.region, s.scope.kind],
-                "since": s.since,
-                "reason": s.reason,
-            }
-            for s in found.scopes
-        ],
-    }
+
+@command.command("diff", epilog="Example: mac inventory diff HEAD~1 inventory/snapshot --format json")
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="[AFTER]", required=False)
+@options.output_format("text", "json")
+@click.pass_context
+def diff_(ctx: click.Context, before: str, after: str | None, output_format: str) -> None:
+    """Show which resources came, went and changed between two snapshots.
+
+    Each is a file, a folder, a Git revision (REV: the snapshot that the repository kept then) or a path in
+    one (REV:PATH). AFTER is the snapshot that the repository keeps now if it is left out.
+    """
+    from mac import conventions, emit, inventory_diff, pipeline
+    from mac.labels import labels
+
+    root = Path(ctx.obj.root)
+    sources = pipeline.load(root).project.labels
+    found = inventory_diff.compare(
+        _stored(root, before),
+        _stored(root, after),
+        lambda resource: labels(resource, sources).get(conventions.SERVICE, ""),
+    )
+    if output_format == "json":
+        options.data(emit.json_escaped(inventory_diff.as_dict(found), pretty=True))
+    else:
+        options.data(inventory_diff.as_text(found))
 
 
-def _as_text(found: Snapshot) -> str:
-    """One line a kind, account and region side by side would be too wide; then what failed, by its cause."""
-    from collections import Counter
+def _stored(root: Path, text: str | None) -> Snapshot:
+    """The snapshot that is named, else the one that the repository keeps."""
+    from mac import conventions, snapshot_source
 
-    from mac import collect, summary
-    from mac.model import Lifecycle
-
-    by_kind = Counter(r.kind for r in found.resources)
-    serving = Counter(r.kind for r in found.resources if r.lifecycle is Lifecycle.IN_SERVICE)
-    rows: list[tuple[str, ...]] = [("KIND", "FOUND", "IN SERVICE", "SCOPES")]
-    for kind in sorted({s.scope.kind for s in found.scopes}):
-        counted = Counter(s.state.value for s in found.scopes if s.scope.kind == kind)
-        states = ", ".join(f"{count} {state}" for state, count in sorted(counted.items()))
-        rows.append((kind, str(by_kind[kind]), str(serving[kind]), states))
-    rows.append(("all", str(len(found.resources)), str(sum(serving.values())), ""))
-    text = summary.table(rows)
-    failed = collect.failed(found)
-    if failed:
-        since = {s.scope: s.since for s in found.scopes}
-        lines = [("SCOPE", "STATUS", "SINCE", "REASON")]
-        for (state, reason), scopes in failed.items():
-            more = len(scopes) - _SCOPES
-            lines += [(str(scope), state.value, since[scope], reason) for scope in scopes[:_SCOPES]]
-            if more > 0:
-                lines.append((f"and {more} more", state.value, "", reason))
-        text += "\n" + summary.table(lines)
-    return text
+    source = snapshot_source.locate(text) if text else root / conventions.SNAPSHOT_DIR
+    return snapshot_source.read(source, root)

@@ -1,0 +1,206 @@
+"""`mac inventory`, its list and diff, and `--snapshot` everywhere, from the command line on real Git."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from mac import compact, snapshot
+from mac.model import Account, Resource, Snapshot
+from tests import aws_fleet, builders
+
+Mac = Callable[..., Result]
+
+WEB = {"service": "shop", "role": "web", "environment": "prod"}
+
+
+def git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def fleet(count: int) -> Snapshot:
+    return builders.snapshot(*(builders.instance(n, WEB) for n in range(1, count + 1)))
+
+
+def keep(root: Path, found: Snapshot) -> None:
+    stored = snapshot.stored_files(found)
+    for path in snapshot.stored(root) - stored.keys():
+        (root / path).unlink()
+    for path, data in stored.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, mac: Mac, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two machines were kept and committed, then three; four are in the work tree."""
+    root = tmp_path / "monitoring"
+    assert mac("init", root).exit_code == 0
+    git(root, "init", "-q", "-b", "main")
+    for count in (2, 3):
+        keep(root, fleet(count))
+        git(root, "add", "--all")
+        git(root, "commit", "-q", "-m", f"{count} machines")
+    keep(root, fleet(4))
+    monkeypatch.chdir(root)
+    return root
+
+
+def ids(resources: list[dict[str, str]]) -> list[str]:
+    return [r["id"] for r in resources]
+
+
+def machine(number: int) -> Resource:
+    return builders.instance(number, WEB)
+
+
+def test_the_kept_snapshot_is_listed_as_a_table_and_counted_on_standard_error(
+    mac: Mac, repository: Path
+) -> None:
+    told = mac("inventory", "list")
+    assert told.exit_code == 0
+    assert len(told.stdout.splitlines()) == 5
+    assert told.stdout.splitlines()[1].split()[0] == "ec2-instance"
+    assert "4 of 4 resources" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("revision", "count"), [("HEAD", 3), ("HEAD~1", 2), ("HEAD~1:inventory/snapshot", 2)]
+)
+def test_a_revision_is_listed(mac: Mac, repository: Path, revision: str, count: int) -> None:
+    told = mac("inventory", "list", "--snapshot", revision, "--format", "jsonl")
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert ids(lines) == [machine(n).id for n in range(1, count + 1)]
+    assert {line["labels"]["service"] for line in lines} == {"shop"}
+
+
+def test_filters_narrow_the_list(mac: Mac, repository: Path) -> None:
+    wanted = machine(2)
+    arguments = ["--kind", "ec2-instance", "--service", "shop", "--region", wanted.region]
+    arguments += ["--account", wanted.account, "--where", f"id={wanted.id}", "--format", "json"]
+    told = json.loads(mac("inventory", "list", *arguments).stdout)
+    assert told["schema_version"] == 1
+    assert ids(told["resources"]) == [wanted.id]
+
+
+def test_an_account_may_be_called_by_its_name(mac: Mac, repository: Path) -> None:
+    """`mac init` calls its account main; the resources carry its number."""
+    kept = Snapshot((), (builders.instance(1, WEB, account="123456789012", arn="arn:1"),))
+    keep(repository, kept)
+    told = mac("inventory", "list", "--account", "main", "--format", "jsonl")
+    assert json.loads(told.stdout)["account"] == "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--kind", "ec2-instnace"], "ec2-instance"),
+        (["--service", "shpo"], "shop"),
+        (["--where", "stat=running"], "state"),
+        (["--where", "running"], "KEY=VALUE"),
+        (["--snapshot", "nowhere"], "neither a file, nor a folder, nor a Git revision"),
+    ],
+)
+def test_a_misspelled_word_is_wrong_usage(
+    mac: Mac, repository: Path, arguments: list[str], words: str
+) -> None:
+    told = mac("inventory", "list", *arguments)
+    assert told.exit_code == 64
+    assert words in told.stderr
+    assert told.stdout == ""
+
+
+def test_without_a_snapshot_there_is_nothing_to_list(mac: Mac, repository: Path) -> None:
+    for path in snapshot.stored(repository):
+        (repository / path).unlink()
+    (repository / "inventory/snapshot").rename(repository / "elsewhere")
+    told = mac("inventory", "list")
+    assert told.exit_code == 1
+    assert "there is no snapshot" in told.stderr
+
+
+def test_two_revisions_are_compared(mac: Mac, repository: Path) -> None:
+    told = json.loads(mac("inventory", "diff", "HEAD~1", "HEAD", "--format", "json").stdout)
+    assert [(c["action"], c["id"], c["service"]) for c in told["changes"]] == [
+        ("added", machine(3).id, "shop")
+    ]
+    assert told["before"] == snapshot.digest(fleet(2))
+    assert told["after"] == snapshot.digest(fleet(3))
+
+
+def test_a_revision_is_compared_with_what_is_kept_now(mac: Mac, repository: Path) -> None:
+    told = mac("inventory", "diff", "HEAD")
+    assert told.exit_code == 0
+    assert told.stdout.splitlines()[1].split() == ["ec2-instance", "shop", "1", "-", "-"]
+    assert f"+ ec2-instance of shop: {machine(4).id}" in told.stdout
+    assert mac("inventory", "diff", "inventory/snapshot").stdout == "The two snapshots hold the same.\n"
+
+
+def test_a_file_is_compared_with_a_revision(mac: Mac, repository: Path, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.jsonl.gz"
+    file.write_bytes(compact.compress(snapshot.to_bytes(fleet(1))))
+    told = json.loads(mac("inventory", "diff", "HEAD", file, "--format", "json").stdout)
+    assert told["summary"] == [
+        {"kind": "ec2-instance", "service": "shop", "added": 0, "removed": 2, "changed": 0}
+    ]
+
+
+@pytest.mark.parametrize(("revision", "count"), [("HEAD", 3), ("HEAD~1", 2)])
+def test_the_inventory_of_a_revision_is_shown_without_asking_aws(
+    mac: Mac, repository: Path, revision: str, count: int
+) -> None:
+    told = json.loads(mac("inventory", "--snapshot", revision, "--format", "json").stdout)
+    assert told["resources"] == count
+    assert told["snapshot"] == snapshot.digest(fleet(count))
+
+
+def test_a_misspelled_path_in_a_revision_is_not_taken_for_a_file_to_write(mac: Mac, repository: Path) -> None:
+    before = sorted(path.name for path in repository.iterdir())
+    told = mac("inventory", "--snapshot", "HAED:inventory/snapshot")
+    assert told.exit_code == 64
+    assert sorted(path.name for path in repository.iterdir()) == before
+
+
+def test_configuration_is_generated_from_a_revision_as_it_was_from_the_file(
+    mac: Mac, repository: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "two.jsonl"
+    file.write_bytes(snapshot.to_bytes(fleet(2)))
+    trees = []
+    for source in (file, "HEAD~1"):
+        output = tmp_path / f"out{len(trees)}"
+        told = mac("generate", "--snapshot", source, "--output", output)
+        assert told.exit_code == 0, told.stderr
+        trees.append({p.relative_to(output): p.read_bytes() for p in output.rglob("*") if p.is_file()})
+    assert trees[0] == trees[1]
+    assert any(path.name == "provenance.json" for path in trees[0])
+
+
+def test_a_plan_is_made_from_a_revision(mac: Mac, repository: Path) -> None:
+    assert mac("generate", "--snapshot", "HEAD~1").exit_code == 0
+    told = mac("diff", "--snapshot", "HEAD", "--detailed-exitcode")
+    assert told.exit_code == 2
+    assert mac("diff", "--snapshot", "HEAD~1", "--detailed-exitcode").exit_code == 0
+
+
+def test_aws_is_read_into_a_compressed_file_and_shown_from_it(mac: Mac, repository: Path) -> None:
+    inventory = repository / "inventory/aws.yaml"
+    inventory.write_text(
+        inventory.read_text().replace("[us-east-1, eu-west-1]", f"[{aws_fleet.REGION}]\n  kinds: [sqs-queue]")
+    )
+    with aws_fleet.serve():
+        account = Account(aws_fleet.AMBIENT, "main")
+        aws_fleet.queue(aws_fleet.session(account), "jobs")
+        told = mac("inventory", "--snapshot", "fleet.jsonl.gz")
+    assert told.exit_code == 0, told.stderr
+    assert compact.is_compact((repository / "fleet.jsonl.gz").read_bytes())
+    assert [r.id for r in snapshot.read(repository / "fleet.jsonl.gz").resources] == ["jobs"]
+    # The server has gone: what is shown is the file.
+    shown = json.loads(mac("inventory", "--snapshot", "fleet.jsonl.gz", "--format", "json").stdout)
+    assert shown["by_kind"] == {"sqs-queue": 1}
