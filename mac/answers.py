@@ -41,6 +41,9 @@ _NOISE = re.compile(
 )
 
 
+_PAGE = re.compile(r"\s*<(!doctype|html)\b", re.IGNORECASE)  # of a proxy or load balancer, for a browser
+
+
 class Cause(StrEnum):
     """The sort of failure that kept a scope from being read, for programs; its reason is for people."""
 
@@ -98,7 +101,9 @@ def meaning(operation: str, code: str, message: str) -> CallError:
 
 
 def words(text: object) -> str:
-    """A message on one line, without what differs from answer to answer."""
+    """A message on one line, without what differs from answer to answer; nothing of a page for a browser."""
+    if _PAGE.match(str(text)):
+        return ""
     return " ".join(_NOISE.sub("", str(text)).split())[:300]
 
 

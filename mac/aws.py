@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, cast
+from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
 
 import boto3
@@ -172,11 +174,10 @@ class Aws:
                 self._session = boto3.Session(botocore_session=self._core)
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = self._session.client(
-                    service,
-                    region_name=region,
-                    config=self._config,
-                )
+                made = self._session.client(service, region_name=region, config=self._config)
+                if _is_address(urlsplit(made.meta.endpoint_url).hostname or ""):
+                    made.meta.config.inject_host_prefix = False  # nothing is called api.127.0.0.1
+                self._clients[key] = made
             return self._clients[key]
 
     def enter(self, account: Account, region: str, via: Via | None = None) -> Access:
@@ -401,6 +402,14 @@ def _under(page: Raw, key: str) -> Any:
     for part in key.split("."):
         found = found.get(part) or {}
     return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_answer(**event: Any) -> None:

@@ -3,62 +3,69 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 
 from mac.durations import elapsed
-from mac.model import InventoryConfig, Scope, ScopeState, ScopeStatus, Snapshot
+from mac.model import InventoryConfig, ScopeState, ScopeStatus, Snapshot
 from mac.problems import AwsError, Location, Problem, Severity
 
+_REASONS = 3  # of one sort of failure that are told one by one
 
-def failed(snapshot: Snapshot) -> Mapping[tuple[ScopeState, str], tuple[Scope, ...]]:
-    """The scopes that are not complete, by state and reason, so that one cause is told once."""
-    causes: dict[tuple[ScopeState, str], list[Scope]] = defaultdict(list)
-    for status in snapshot.scopes:
-        if status.state is not ScopeState.COMPLETE:
-            causes[status.state, status.reason].append(status.scope)
-    return {cause: tuple(sorted(causes[cause])) for cause in sorted(causes)}
+
+def problems(state: Snapshot) -> list[Problem]:
+    """Credentials that have expired are one matter, and so are forty calls that an endpoint does not have."""
+    found = []
+    for scope_state, reason, statuses in _causes(state.scopes):
+        others = f" and {len(statuses) - 1} more" if len(statuses) > 1 else ""
+        since = _since(statuses)
+        hint = "what was last known of it is kept" + (f" (incomplete since {since})" if since else "")
+        message = f"this scope{others} {'are' if others else 'is'} {scope_state}: {reason}"
+        place = Location(str(statuses[0].scope))
+        found.append(Problem(place, "scope-incomplete", message, hint, Severity.WARNING))
+    return found
 
 
 def outdated(
     snapshot: Snapshot, config: InventoryConfig, now: datetime, *, strict: bool = False
 ) -> list[Problem]:
-    """The scopes whose last known good is older than the inventory allows; each cause is told once.
-
-    Errors when `strict`, else warnings.
-    """
-    old: dict[tuple[ScopeState, str], list[ScopeStatus]] = defaultdict(list)
-    for status in snapshot.scopes:
-        if status.state is not ScopeState.COMPLETE and elapsed(status.since, now) > config.max_age:
-            old[status.state, status.reason].append(status)
+    """The scopes whose last known good is older than the inventory allows. Errors when `strict`."""
+    old = (s for s in snapshot.scopes if elapsed(s.since, now) > config.max_age)
     return [
         Problem(
             Location(str(statuses[0].scope)),
             "inventory-outdated",
-            f"{_count(len(statuses))} not been read since {min(s.since for s in statuses)}: {reason}",
+            f"{_count(len(statuses))} not been read since {_since(statuses)}: {reason}",
             "what is generated from it may be of machines that are long gone; mend the cause, take the scope "
             "out of inventory/aws.yaml, or raise max_age there",
             Severity.ERROR if strict else Severity.WARNING,
         )
-        for (_, reason), statuses in sorted(old.items())
+        for _, reason, statuses in _causes(old)
     ]
+
+
+def _causes(scopes: Iterable[ScopeStatus]) -> Iterator[tuple[ScopeState, str, list[ScopeStatus]]]:
+    """What is not complete, by state and reason; where one sort of failure has many reasons, they are one."""
+    sorts: dict[tuple[ScopeState, str], dict[str, list[ScopeStatus]]] = defaultdict(lambda: defaultdict(list))
+    for status in sorted(scopes, key=lambda s: s.scope):
+        if status.state is not ScopeState.COMPLETE:
+            sorts[status.state, status.cause][status.reason].append(status)
+    for (state, _), reasons in sorted(sorts.items()):
+        if len(reasons) <= _REASONS:
+            yield from ((state, reason, reasons[reason]) for reason in sorted(reasons))
+            continue
+        first, *others = sorted(reasons, key=lambda reason: (-len(reasons[reason]), reason))
+        together = sorted(chain.from_iterable(reasons.values()), key=lambda s: s.scope)
+        yield state, f"{first}; and {len(others)} other reasons: see mac inventory", together
+
+
+def _since(statuses: Iterable[ScopeStatus]) -> str:
+    return min((s.since for s in statuses if s.since), default="")
 
 
 def _count(scopes: int) -> str:
     return "this scope has" if scopes == 1 else f"this scope and {scopes - 1} more have"
-
-
-def problems(state: Snapshot) -> list[Problem]:
-    """One for each cause: credentials that have expired are one matter, however many scopes they leave."""
-    found = []
-    began = {status.scope: status.since for status in state.scopes}
-    for (scope_state, reason), scopes in failed(state).items():
-        others = f" and {len(scopes) - 1} more" if len(scopes) > 1 else ""
-        since = min((began[scope] for scope in scopes if began[scope]), default="")
-        hint = "what was last known of it is kept" + (f" (incomplete since {since})" if since else "")
-        message = f"this scope{others} {'are' if others else 'is'} {scope_state}: {reason}"
-        found.append(Problem(Location(str(scopes[0])), "scope-incomplete", message, hint, Severity.WARNING))
-    return found
 
 
 def refuse_silence(found: Snapshot) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,18 +83,25 @@ def as_text(found: Snapshot, now: datetime) -> str:
 
 
 def _incomplete(found: Snapshot, now: datetime) -> list[tuple[str, ...]]:
-    """Scopes that fail for one reason in one account since one moment are one line."""
+    """Scopes that fail for one reason since one moment are one line."""
     by_scope = _by_scope(found)
-    alike: dict[tuple[str, str, str, str], list[Scope]] = defaultdict(list)
+    alike: dict[tuple[str, str, str], list[Scope]] = defaultdict(list)
     for s in found.scopes:
         if s.state is not ScopeState.COMPLETE:
             status = s.state.value if s.cause in ("", s.state.value) else f"{s.state.value} ({s.cause})"
-            alike[s.scope.account, status, spelt(age(s, now)), s.reason].append(s.scope)
-    rows: list[tuple[str, ...]] = []
-    for (account, status, since, reason), scopes in alike.items():
-        name = str(scopes[0]) if len(scopes) == 1 else f"{account} ({len(scopes)} scopes)"
-        rows.append((name, status, str(sum(by_scope[s] for s in scopes)), since, reason))
-    return rows
+            alike[status, spelt(age(s, now)), s.reason].append(s.scope)
+    return [
+        (_together(scopes), status, str(sum(by_scope[s] for s in scopes)), since, reason)
+        for (status, since, reason), scopes in alike.items()
+    ]
+
+
+def _together(scopes: Sequence[Scope]) -> str:
+    """The scope, or what several have in common: "123456789012/*/ec2-instance (4 scopes)"."""
+    if len(scopes) == 1:
+        return str(scopes[0])
+    parts = ({s.account for s in scopes}, {s.region for s in scopes}, {s.kind for s in scopes})
+    return f"{'/'.join('*' if len(names) > 1 else min(names) for names in parts)} ({len(scopes)} scopes)"
 
 
 def _by_scope(found: Snapshot) -> Counter[Scope]:

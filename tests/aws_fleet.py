@@ -56,8 +56,6 @@ def serve() -> Iterator[str]:
         for name in [n for n in os.environ if n.startswith("AWS_")]:
             patch.delenv(name)
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
-        # MWAA's calls go to api.<host>, which an address on loopback does not have.
-        patch.setenv("AWS_DISABLE_HOST_PREFIX_INJECTION", "true")
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_CONFIG_FILE", os.devnull)

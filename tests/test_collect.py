@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from mac import answers
-from mac.collect import collect, failed, scopes
+from mac.collect import collect, scopes
+from mac.incomplete import problems
 from mac.model import Account, InventoryConfig, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import AwsError, ProblemsError
 from mac.snapshot import digest, to_bytes
@@ -130,8 +131,8 @@ def test_without_credentials_and_without_a_snapshot_nothing_can_be_said(
     found = read(config, known)
     assert ids(found) == ["q"]
     assert {s.state for s in found.scopes} == {ScopeState.STALE}
-    (cause,) = failed(found)
-    assert cause == (ScopeState.STALE, "no AWS credentials were found")
+    (problem,) = problems(found)
+    assert problem.message == "this scope and 1 more are stale: no AWS credentials were found"
 
 
 def kept(account: Account, name: str, kind: str = "sqs-queue", region: str = fleet.REGION) -> Resource:

@@ -23,7 +23,10 @@ def git(root: Path, *arguments: str) -> None:
 
 
 def keep(root: Path, found: Snapshot) -> None:
-    for path, data in snapshot.stored_files(found).items():
+    stored = snapshot.stored_files(found)
+    for path in snapshot.stored(root) - stored.keys():
+        (root / path).unlink()
+    for path, data in stored.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(data)
 
