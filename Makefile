@@ -8,10 +8,10 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak format docs venv engines clean
+.PHONY: help demo test check bench bench-inventory soak format docs venv engines clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: venv engines ## Run all of it on an embedded AWS: DEMO="--machines 20000 --keep"
 	@$(WITH_ENGINES) $(BIN)/mac demo $(DEMO)
@@ -31,6 +31,9 @@ format: venv ## Format the code, and mend what the linter can
 
 bench: venv engines ## Measure mac on 50,000 rules beside promtool
 	$(WITH_ENGINES) $(BIN)/python benchmarks/rules.py
+
+bench-inventory: venv ## Measure the reading of 100,000 machines: BENCH="--instances 1000"
+	@PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/inventory.py $(BENCH)
 
 soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
 	timeout 3600 $(BIN)/python -m tests.faults

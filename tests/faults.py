@@ -4,7 +4,7 @@ The proxy passes every request on once, keeps the answer, and gives the same ans
 one request that it is told to spoil. So the fleet stands still, and what changes in the inventory was done by
 the failure.
 
-    python -m tests.faults      # every kind that a test builds a fleet of; the numbers on standard output
+    python -m tests.faults [GROUP…]     # every kind that a test builds a fleet of; prints the numbers
 """
 
 from __future__ import annotations
@@ -348,16 +348,30 @@ def _wrong(tally: Tally, key: Key, how: str, first: Snapshot, found: Snapshot) -
         yield f"{what}: {incomplete} scopes are not complete, and not one"
 
 
-def main() -> int:
-    """All kinds of all groups."""
+def _build(build: Callable[..., None], aws: Any, account: Account) -> None:
+    """A group's own fleet: some want the account's number, some make one of each at a time."""
+    fleet.queue(aws, "beside")
+    match list(inspect.signature(build).parameters):
+        case ["aws"]:
+            build(aws)
+        case ["aws", "account"]:
+            build(aws, account.id)
+        case ["aws", "number", "tagged"]:
+            for number in range(3):
+                build(aws, number, number > 0)
+        case parameters:
+            raise TypeError(f"{build.__module__}.build takes {parameters}")
+
+
+def main(groups: Collection[str]) -> int:
+    """All kinds of these groups."""
     tally = Tally()
-    for name in GROUPS:
+    for name in groups:
         module = importlib.import_module(f"tests.{name}")
         with fleet.serve() as backend:
             account = fleet.new_account()
             aws = fleet.session(account)
-            wanted = (aws, account.id)[: len(inspect.signature(module.build).parameters)]
-            module.build(*wanted)
+            _build(module.build, aws, account)
             with proxied(backend) as proxy:
                 matrix(proxy, account, module.SERVED, tally)
         print(f"{name}: so far {tally}", flush=True)
@@ -368,4 +382,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:] or GROUPS))
