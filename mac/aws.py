@@ -18,6 +18,7 @@ from typing import Any, cast
 from xml.etree.ElementTree import ParseError
 
 import boto3
+import botocore
 import botocore.exceptions as failures
 from botocore import xform_name
 from botocore.config import Config
@@ -30,11 +31,12 @@ from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as CoreSession
 
-from mac import answers
+from mac import __version__, answers
 from mac.acting import ActingProvider, acting, acting_as
 from mac.answers import CallError, Cause
 from mac.kinds.kind import Answer, Gone, Item, Kind, Raw
 from mac.model import Account, ScopeState, Via
+from mac.parsing import ParserFactory
 from mac.retries import Budget, delay
 
 HUB = "organization"
@@ -42,6 +44,7 @@ HUB = "organization"
 
 ROLE_CALL, IDENTITY_CALL, REGIONS_CALL = "AssumeRole", "GetCallerIdentity", "DescribeRegions"
 
+_USER_AGENT = f"mac/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
 _MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 # ParseError: S3's GetBucketLocation is parsed by a hook of botocore's that lets it through.
 _FAILURES = (failures.BotoCoreError, failures.ClientError, ResponseParserError, ParseError)
@@ -110,9 +113,11 @@ class Aws:
             # of every other that shares it would not be tried again. `_retry` has one an account.
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=2 * threads,
+            user_agent=_USER_AGENT,  # botocore puts its own together twice for every call
             account_id_endpoint_mode="disabled",  # a shared client must not keep one account's host
         )
         core = CoreSession()
+        core.register_component("response_parser_factory", ParserFactory())
         core.register_component("credential_provider", CredentialResolver([ActingProvider()]))
         core.register("before-parse", _check_answer)
         core.register("before-send", self._refuse_when_over)
@@ -154,7 +159,7 @@ class Aws:
             turn.budget.refund()
             return None
         if throttled:
-            turn.budget.throttled = True
+            turn.budget.slow_down()
         if attempts >= self.limits.attempts or self._stopped.is_set() or not turn.budget.take():
             return None
         pause = delay(attempts, self.limits.pause)

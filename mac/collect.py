@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from mac import accounts, reading
 from mac.answers import CallError
 from mac.aws import Access, Aws
-from mac.durations import elapsed
+from mac.durations import elapsed, spell
 from mac.grace import settle
 from mac.kinds import Kind, all_kinds
 from mac.kinds.kind import Place
@@ -32,8 +32,35 @@ from mac.model import (
 from mac.problems import AwsError, Location, Problem, ProblemsError, Severity, did_you_mean
 from mac.reading import Key, young
 
-Progress = Callable[[int, int, ScopeStatus], None]
-"""Told after each scope, by the calling thread: how many are done, of how many, and how this one ended."""
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far the reading is when a scope has ended: scopes done, of how many, and what was found so far.
+
+    `throttles`: how often AWS has asked to slow down. `status`: how the scope ended that was the last.
+    """
+
+    done: int
+    total: int
+    status: ScopeStatus
+    resources: int
+    throttles: int
+
+    def text(self, seconds: float) -> str:
+        """One line for people. `seconds` since the reading began: what is left is estimated of it."""
+        words = [f"{self.done:,}/{self.total:,} scopes", f"{self.resources:,} resources"]
+        if self.throttles:
+            words.append(f"throttled {self.throttles:,} times")
+        left = seconds / self.done * (self.total - self.done)
+        if self.done < self.total and seconds >= _TOO_EARLY:
+            words.append(f"{spell(max(round(left), 1) * 1000)} left")
+        return ", ".join(words)
+
+
+_TOO_EARLY = 2.0  # seconds, in which clients are made and the pace says nothing
+
+Progress = Callable[[Step], None]
+"""Told after each scope, by the calling thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +171,16 @@ def collect(
         for scope, error in members.errors.items():
             statuses[scope] = _status(scope, error, before.get(scope), now)
         wanted = scopes(replace(config, accounts=tuple(members.accounts)))
+        throttles, told = 0, Counter[str]()  # in all, and what of it was told of each account
         for done, (scope, result) in enumerate(_in_turn(work, wanted, pool), start=1):
             found += result.resources if result.error is None else work.known(scope)
             statuses[scope] = _status(scope, result.error, before.get(scope), now)
             if progress:
-                progress(done, len(wanted), statuses[scope])
+                access = work.accesses.get(scope.account)
+                if isinstance(access, Access):  # the sum over all accounts would be made for every scope
+                    throttles += access.budget.throttles - told[scope.account]
+                    told[scope.account] = access.budget.throttles
+                progress(Step(done, len(wanted), statuses[scope], len(found), throttles))
     except BaseException:
         aws.stop()  # on ^C nobody waits for the scopes that are being read
         raise
