@@ -184,6 +184,11 @@ class Aws:
                 )
             return self._clients[key]
 
+    def shape(self, service: str, name: str) -> Any:
+        """botocore's model of a structure of a service."""
+        with self._lock:
+            return self._core.get_service_model(service).shape_for(name)
+
     def enter(self, account: Account, region: str, via: Via | None = None) -> Access:
         """The way into an account: by its role, from `via` if there is one, or with the ambient credentials.
 

@@ -18,15 +18,15 @@ Json = Any
 GLOBAL_REGION = "global"
 """The region of a scope whose service is not regional (S3's bucket list)."""
 
-
 # What the inventory is told to read has a file of its own.
 Account = inventory_config.Account
+ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
 InventoryConfig = inventory_config.InventoryConfig
 KnownAccount = inventory_config.KnownAccount
+Listed = inventory_config.Listed
 Organization = inventory_config.Organization
 Via = inventory_config.Via
-
 # --- inventory ---------------------------------------------------------------------------------------
 
 

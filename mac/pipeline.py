@@ -30,6 +30,7 @@ from mac import (
     accounts,
     bind,
     collect,
+    config_aggregator,
     conventions,
     diff,
     emit,
@@ -181,6 +182,9 @@ def inventory_problems(root: Path, found: Snapshot, now: datetime, *, strict: bo
 def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
     """The roles that reading the inventory takes on, and the calls that list its accounts."""
     return accounts.entered(config)
+
+
+asked = config_aggregator.asked
 
 
 def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:

@@ -140,8 +140,9 @@ CODES: dict[str, str] = {
     "untested-alert": "an alert has no test in which it fires, or none in which it stays silent",
     "test-failed": "a rule test does not hold",
     # inventory and binding
-    "inventory-outdated": "the last known good of a scope is older than the inventory allows",
     "scope-incomplete": "a scope of the inventory was not read completely",
+    "duplicate-resource": "a resource stands in a file and is known from elsewhere too",
+    "inventory-outdated": "the last known good of a scope is older than the inventory allows",
     "snapshot-invalid": "a snapshot cannot be read",
     "nothing-bound": "no resource is bound to any standard",
     "undeclared-service": "a tag names a service that has no Service document",

@@ -23,7 +23,8 @@ must allow; `mac inventory iam-policy` prints them as a policy. **CloudWatch**: 
 
 **Tested**: `server` is read over HTTP from an embedded AWS (moto), with its tags, and page by page where that
 one pages. `recorded` is read from answers in AWS's shapes, which botocore checks against its own model of the
-service, since the embedded AWS does not serve the kind. Neither has been run against AWS itself.
+service, since the embedded AWS does not serve the kind. `file` is not in AWS, but listed in a file
+([inventory.md](inventory.md)). None has been run against AWS itself.
 """
 
 
@@ -38,7 +39,7 @@ def _row(kind: Kind, tested: str) -> list[str]:
     return [
         f"`{kind.name}`",
         kind.title,
-        "account" if kind.global_ else "region",
+        "account" if kind.global_ else "region" if kind.service else "–",
         _code(sorted(set(kind.calls.values()))),
         _code(kind.namespaces),
         _code(kind.fact_names),
@@ -56,7 +57,7 @@ def _tested() -> dict[str, str]:
     for module in sorted((ROOT / "tests").glob("test_kinds*.py")):
         for node in ast.parse(module.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                how = {"SERVED": "server", "STUBBED": "recorded"}.get(node.targets[0].id)
+                how = {"SERVED": "server", "STUBBED": "recorded", "LISTED": "file"}.get(node.targets[0].id)
                 if how:
                     found |= dict.fromkeys(ast.literal_eval(node.value), how)
     return found
