@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 from click.testing import Result
+from conftest import PROJECT
 
+from mac import schema
 from mac.collect import collect
 from mac.config_records import RECORDS
 from mac.kinds import all_kinds
@@ -363,8 +365,13 @@ ALIKE: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def test_every_kind_that_is_asked_of_an_aggregator_is_compared() -> None:
+def test_every_kind_that_is_asked_of_an_aggregator_is_compared_and_documented() -> None:
     assert set(ALIKE) == set(RECORDS)
+    page = (PROJECT / "docs/inventory.md").read_text(encoding="utf-8")
+    assert all(f"| `{kind}` | `{record.type}` |" in page for kind, record in RECORDS.items())
+    offered = json.loads(schema.text("inventory"))["properties"]["spec"]["properties"]["sources"]["items"]
+    kinds = offered["properties"]["config_aggregator"]["properties"]["kinds"]["items"]["enum"]
+    assert kinds == list(RECORDS)
 
 
 @pytest.mark.parametrize("kind", sorted(ALIKE))
@@ -379,6 +386,24 @@ def test_a_resource_is_the_same_from_the_aggregator_as_from_its_service(kind: st
     assert only(found).state is ScopeState.COMPLETE
     assert found.resources == (direct,)
     assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("written", "launched"),
+    [
+        (TIME, "2026-11-01T08:30:00Z"),
+        ("2026-11-01T09:30:00+01:00", "2026-11-01T08:30:00Z"),
+        ("2026-11-01T08:30:00", "2026-11-01T08:30:00Z"),
+        (WHEN.timestamp(), "2026-11-01T08:30:00Z"),
+        (WHEN.timestamp() * 1000, "2026-11-01T08:30:00Z"),
+        ("Nov 1, 2026 8:30:00 AM", ""),
+        (None, ""),
+    ],
+)
+def test_a_time_is_read_in_the_forms_that_are_known_and_else_left_out(written: Any, launched: str) -> None:
+    answers = Answers().recorders(recorder()).of("ec2-instance", [machine("i-1", launchTime=written)])
+    (found,) = answers.read(config("ec2-instance")).resources
+    assert found.launched == launched
 
 
 def test_rows_go_to_their_accounts_and_regions_and_others_are_left_out() -> None:
