@@ -11,7 +11,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 .PHONY: help demo test check bench bench-inventory soak format docs venv engines clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 8,26
 
 demo: venv engines ## Run all of it on an embedded AWS: DEMO="--machines 20000 --keep"
 	@$(WITH_ENGINES) $(BIN)/mac demo $(DEMO)

@@ -192,6 +192,7 @@ def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
     if organization:
         roles.append(f"arn:{access_partition(config)}:iam::*:role/{organization.role}")
     roles += [config.via.role_arn] if config.via else []
+    roles += [a.account.role_arn for a in config.aggregators if a.account.role_arn]
     return tuple(roles), organization_kind(organization) if organization else None
 
 

@@ -56,7 +56,7 @@ class Cause(StrEnum):
     TRUNCATED = "truncated"  # a page, or the list of pages, ends too early
     MALFORMED = "malformed"
     EXPIRED = "expired"  # the credentials
-    UNSUPPORTED = "unsupported"  # the endpoint does not have the call
+    UNSUPPORTED = "unsupported"  # the endpoint does not have the call, or its source the kind
     FAILED = "failed"  # anything else that AWS calls an error
 
 

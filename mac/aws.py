@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
 
 import boto3
+import botocore
 import botocore.exceptions as failures
 from botocore import xform_name
 from botocore.config import Config
@@ -32,11 +32,12 @@ from botocore.paginate import Paginator
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as CoreSession
 
-from mac import answers
+from mac import __version__, answers
 from mac.acting import ActingProvider, acting, acting_as
 from mac.answers import CallError, Cause
 from mac.kinds.kind import Answer, Gone, Item, Kind, Raw
 from mac.model import Account, ScopeState, Via
+from mac.parsing import ParserFactory
 from mac.retries import Budget, delay
 
 HUB = "organization"
@@ -44,6 +45,7 @@ HUB = "organization"
 
 ROLE_CALL, IDENTITY_CALL, REGIONS_CALL = "AssumeRole", "GetCallerIdentity", "DescribeRegions"
 
+_USER_AGENT = f"mac/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
 _MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 # ParseError: S3's GetBucketLocation is parsed by a hook of botocore's that lets it through.
 _FAILURES = (failures.BotoCoreError, failures.ClientError, ResponseParserError, ParseError)
@@ -112,9 +114,11 @@ class Aws:
             # of every other that shares it would not be tried again. `_retry` has one an account.
             retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=2 * threads,
+            user_agent=_USER_AGENT,  # botocore puts its own together twice for every call
             account_id_endpoint_mode="disabled",  # a shared client must not keep one account's host
         )
         core = CoreSession()
+        core.register_component("response_parser_factory", ParserFactory())
         core.register_component("credential_provider", CredentialResolver([ActingProvider()]))
         core.register("before-parse", _check_answer)
         core.register("before-send", self._refuse_when_over)
@@ -156,7 +160,7 @@ class Aws:
             turn.budget.refund()
             return None
         if throttled:
-            turn.budget.throttled = True
+            turn.budget.slow_down()
         if attempts >= self.limits.attempts or self._stopped.is_set() or not turn.budget.take():
             return None
         pause = delay(attempts, self.limits.pause)
@@ -175,10 +179,16 @@ class Aws:
             key = (service, region)
             if key not in self._clients:
                 made = self._session.client(service, region_name=region, config=self._config)
-                if _is_address(urlsplit(made.meta.endpoint_url).hostname or ""):
+                host = urlsplit(made.meta.endpoint_url).hostname or ""
+                if ":" in host or host.replace(".", "").isdigit():
                     made.meta.config.inject_host_prefix = False  # nothing is called api.127.0.0.1
                 self._clients[key] = made
             return self._clients[key]
+
+    def shape(self, service: str, name: str) -> Any:
+        """botocore's model of a structure of a service."""
+        with self._lock:
+            return self._core.get_service_model(service).shape_for(name)
 
     def enter(self, account: Account, region: str, via: Via | None = None) -> Access:
         """The way into an account: by its role, from `via` if there is one, or with the ambient credentials.
@@ -402,14 +412,6 @@ def _under(page: Raw, key: str) -> Any:
     for part in key.split("."):
         found = found.get(part) or {}
     return found
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_answer(**event: Any) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from mac import conventions, kinds, parameters
+from mac import conventions, parameters
+from mac.kinds import all_kinds
 from mac.labels import labels as labels_of
 from mac.model import (
     Binding,
@@ -58,7 +59,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     bound = 0
     for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
         labels = labels_of(resource, catalog.project.labels)
-        candidates = by_kind.get(resource.kind, [])
+        candidates = _candidates(by_kind, resource.kind)
         refusal = _refusal(catalog, resource, labels, candidates, notes)
         if refusal:
             unbound.append(Unbound(resource, *refusal))
@@ -91,6 +92,13 @@ def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, 
     return (cell.name, environment, service, standard)
 
 
+def _candidates(by_kind: Mapping[str, list[Standard]], kind: str) -> list[Standard]:
+    """The standards for a kind, and those that watch the kind that it is like without asking AWS."""
+    known = all_kinds().get(kind)
+    alike = by_kind.get(known.like, []) if known and known.like else []
+    return sorted([*by_kind.get(kind, []), *(s for s in alike if s.cloudwatch is None)], key=lambda s: s.name)
+
+
 # --- labels ------------------------------------------------------------------------------------------
 
 
@@ -116,7 +124,7 @@ def _collectable(standard: Standard, resource: Resource) -> bool:
     """A scraped resource needs an address, one that is read from CloudWatch needs dimensions there."""
     if standard.scrape is not None and not resource.addresses:
         return False
-    return standard.cloudwatch is None or bool(kinds.all_kinds()[resource.kind].dimensions(resource))
+    return standard.cloudwatch is None or bool(all_kinds()[resource.kind].dimensions(resource))
 
 
 # --- what is not bound, and why ----------------------------------------------------------------------
@@ -216,18 +224,20 @@ def _why_no_standard(resource: Resource, labels: Mapping[str, str], candidates: 
 
 
 class _Cells:
-    """Cells by account and region. A region outside the inventory's (a bucket's) joins the first cell."""
+    """Cells by account and region. A region outside the inventory's (a bucket's) joins the first cell, unless
+    a file names it for what is not in AWS."""
 
     def __init__(self, inventory: InventoryConfig, known: tuple[KnownAccount, ...]) -> None:
         self._names = {a.id: a.name for a in known} | {a.id: a.name for a in inventory.accounts}
         self._regions = {a.id: a.regions for a in known if a.regions}
         self._all = inventory.regions
+        self._elsewhere = {(one.resource.account, one.resource.region) for one in inventory.listed}
         self._used: dict[tuple[str, str], Cell] = {}
 
     def of(self, resource: Resource) -> Cell:
         region = resource.region
         regions = self._regions.get(resource.account, self._all)
-        if regions and region not in regions:
+        if regions and region not in regions and (resource.account, region) not in self._elsewhere:
             region = regions[0]
         key = (resource.account, region)
         if key not in self._used:

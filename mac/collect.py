@@ -1,4 +1,4 @@
-"""Reads the inventory from AWS: every scope by itself, many at once.
+"""Reads the inventory: every scope by itself, many at once, each from its source.
 
 What cannot be read keeps what was last known of it: a failure never looks like an empty scope.
 """
@@ -6,16 +6,18 @@ What cannot be read keeps what was last known of it: a failure never looks like 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 
-from mac import accounts, reading
+from mac import accounts, config_aggregator, reading
 from mac.answers import CallError
 from mac.aws import Access, Aws
+from mac.durations import spell
 from mac.grace import settle
-from mac.kinds import Kind, all_kinds
+from mac.kinds import Kind, all_kinds, aws_kinds
 from mac.kinds.kind import Place
 from mac.links import link
 from mac.model import (
@@ -30,17 +32,37 @@ from mac.model import (
 )
 from mac.problems import AwsError, Problem, ProblemsError, did_you_mean
 from mac.reading import Key, young
-
-Progress = Callable[[int, int, ScopeStatus], None]
-"""Told after each scope, by the calling thread: how many are done, of how many, and how this one ended."""
+from mac.sources import ListedResources, Reading, Readings, Source, assign, refuse_duplicates
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """What came of a scope: its resources, or why there are none."""
+class Step:
+    """How far the reading is when a scope has ended: scopes done, of how many, and what was found so far.
 
-    resources: tuple[Resource, ...] = ()
-    error: CallError | None = None
+    `throttles`: how often AWS has asked to slow down. `status`: how the scope ended that was the last.
+    """
+
+    done: int
+    total: int
+    status: ScopeStatus
+    resources: int
+    throttles: int
+
+    def text(self, seconds: float) -> str:
+        """One line for people. `seconds` since the reading began: what is left is estimated of it."""
+        words = [f"{self.done:,}/{self.total:,} scopes", f"{self.resources:,} resources"]
+        if self.throttles:
+            words.append(f"throttled {self.throttles:,} times")
+        left = seconds / self.done * (self.total - self.done)
+        if self.done < self.total and seconds >= _TOO_EARLY:
+            words.append(f"{spell(max(round(left), 1) * 1000)} left")
+        return ", ".join(words)
+
+
+_TOO_EARLY = 2.0  # seconds, in which clients are made and the pace says nothing
+
+Progress = Callable[[Step], None]
+"""Told after each scope, by the calling thread."""
 
 
 def scopes(config: InventoryConfig) -> tuple[Scope, ...]:
@@ -48,7 +70,7 @@ def scopes(config: InventoryConfig) -> tuple[Scope, ...]:
 
     Raises ProblemsError for a kind that does not exist.
     """
-    known = all_kinds()
+    known = aws_kinds()
     problems = [
         Problem(
             config.location,
@@ -136,27 +158,79 @@ def collect(
     work = _Work(aws, config, details, now, _by_scope(last.resources))
     try:
         members = accounts.find(config, last, aws, work.read_all)
-        work.accesses = _enter(work, members.accounts, pool)
+        others = frozenset(config_aggregator.kinds_of(config))
+        if config.enabled_regions or not others.issuperset(config.kinds or aws_kinds()):
+            work.accesses = _enter(work, members.accounts, pool)
         _refuse_if_nobody(work.accesses, members.errors.get(accounts.ACCOUNTS), last)
         accounts.with_regions(members, config, last, aws=aws, accesses=work.accesses, pool=pool)
         work.regions = {a.id: a.regions or config.regions for a in members.accounts}
         for scope, error in members.errors.items():
             statuses[scope] = _status(scope, error, before.get(scope), now)
         wanted = scopes(replace(config, accounts=tuple(members.accounts)))
-        for done, (scope, result) in enumerate(_in_turn(work, wanted, pool), start=1):
+        assigned = assign(_sources(work, pool), wanted)
+        total = sum(len(claimed) for _, claimed in assigned)
+        throttles, told = 0, Counter[str]()  # in all, and what of it was told of each account
+        readings = chain.from_iterable(source.read(claimed) for source, claimed in assigned)
+        for done, (scope, result) in enumerate(readings, start=1):
             found += result.resources if result.error is None else work.known(scope)
             statuses[scope] = _status(scope, result.error, before.get(scope), now)
             if progress:
-                progress(done, len(wanted), statuses[scope])
+                access = work.accesses.get(scope.account)
+                if isinstance(access, Access):  # the sum over all accounts would be made for every scope
+                    throttles += access.budget.throttles - told[scope.account]
+                    told[scope.account] = access.budget.throttles
+                progress(Step(done, total, statuses[scope], len(found), throttles))
     except BaseException:
         aws.stop()  # on ^C nobody waits for the scopes that are being read
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         details.shutdown(wait=False, cancel_futures=True)
+    refuse_duplicates(config.listed, found)
     complete = frozenset(s for s, status in statuses.items() if status.state is ScopeState.COMPLETE)
     settled = settle(link(found, complete), {r.arn: r for r in last.resources}, now, config.grace)
     return Snapshot(tuple(statuses[scope] for scope in sorted(statuses)), settled, members.known(config))
+
+
+def _sources(work: _Work, pool: Executor) -> list[Source]:
+    """Files, then aggregators; all else is read from the services themselves."""
+    config = work.config
+    found: list[Source] = [ListedResources(config.listed)]
+    for aggregator in config.aggregators:
+        access: Access | CallError
+        try:
+            access = work.aws.enter(aggregator.account, aggregator.region, config.via)
+        except CallError as error:
+            access = error
+        kinds, regions = config_aggregator.kinds_of(config), work.regions
+        found.append(
+            config_aggregator.Aggregated(
+                aggregator,
+                kinds,
+                aws=work.aws,
+                access=access,
+                read_all=work.read_all,
+                known=work.known,
+                regions=regions,
+                pool=pool,
+                details=work.details,
+            )
+        )
+    return [*found, _Services(work, pool)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Services:
+    """The source that has every scope of AWS: each service itself, in each account and region."""
+
+    work: _Work
+    pool: Executor
+
+    def claims(self, wanted: Sequence[Scope]) -> Sequence[Scope]:
+        return wanted
+
+    def read(self, scopes: Sequence[Scope]) -> Readings:
+        return _in_turn(self.work, scopes, self.pool)
 
 
 def _by_scope(resources: Iterable[Resource]) -> dict[Scope, list[Resource]]:
@@ -198,7 +272,7 @@ def _refuse_if_nobody(
     )
 
 
-def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[tuple[Scope, _Reading]]:
+def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[tuple[Scope, Reading]]:
     """Reads the scopes, one of each account in turn, each as it is done.
 
     An account that is throttled is read by one thread from then on: that is what AWS asks for, and no thread
@@ -207,8 +281,12 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
     waiting: dict[str, deque[Scope]] = defaultdict(deque)
     for scope in wanted:
         waiting[scope.account].append(scope)
+    # Each begins somewhere else in the same order of kinds, or the largest lists of all accounts would come
+    # at the same time, and fill the memory.
+    for number, account in enumerate(waiting):
+        waiting[account].rotate(-(len(waiting[account]) * number // len(waiting)))
     turns = deque(waiting)
-    running: dict[Future[_Reading], Scope] = {}
+    running: dict[Future[Reading], Scope] = {}
     busy: Counter[str] = Counter()
 
     def start() -> bool:
@@ -236,10 +314,10 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
             yield scope, future.result()
 
 
-def _read(work: _Work, scope: Scope) -> _Reading:
+def _read(work: _Work, scope: Scope) -> Reading:
     access = work.accesses[scope.account]
     if isinstance(access, CallError):
-        return _Reading(error=access)
+        return Reading(error=access)
     kind = all_kinds()[scope.kind]
     place = Place(scope.account, scope.region, access.partition, work.regions[scope.account])
     try:
@@ -247,8 +325,8 @@ def _read(work: _Work, scope: Scope) -> _Reading:
     except CallError as error:
         region = _asked(kind, place)
         judged = work.aws.judge_region(access, region, error) if error.region_in_doubt else error
-        return _Reading(error=judged)
-    return _Reading(found)
+        return Reading(error=judged)
+    return Reading(found)
 
 
 def _status(scope: Scope, error: CallError | None, before: ScopeStatus | None, now: datetime) -> ScopeStatus:

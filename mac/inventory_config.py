@@ -6,8 +6,12 @@ A part of `mac.model`, from where everyone imports it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mac.problems import NOWHERE, Location
+
+if TYPE_CHECKING:
+    from mac.model import Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,29 @@ class Via:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigAggregator:
+    """An AWS Config aggregator, in a region of an account, that is asked for `kinds` (empty: all that it
+    can tell) in place of AWS's services.
+
+    It answers for all accounts and regions of the inventory. `account` is its own, entered as any other.
+    """
+
+    name: str
+    region: str
+    account: Account
+    kinds: tuple[str, ...]
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A resource that is not read from AWS, and where it is written."""
+
+    resource: Resource
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class InventoryConfig:
     """`inventory/aws.yaml`. `max_age`, `grace` and `deadline` are seconds."""
 
@@ -79,6 +106,8 @@ class InventoryConfig:
     max_age: float = 24 * 3600  # for which the last known good is trusted
     grace: float = 600  # after a launch, in which tags may be missing
     deadline: float = 600  # for all pages of one scope
+    aggregators: tuple[ConfigAggregator, ...] = ()
+    listed: tuple[Listed, ...] = ()  # of all files
 
 
 @dataclass(frozen=True, slots=True)

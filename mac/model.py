@@ -14,9 +14,11 @@ from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, and what is found, have files of their own.
 Account = inventory_config.Account
+ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
 InventoryConfig = inventory_config.InventoryConfig
 KnownAccount = inventory_config.KnownAccount
+Listed = inventory_config.Listed
 Organization = inventory_config.Organization
 Via = inventory_config.Via
 

@@ -29,6 +29,7 @@ from mac import (
     accounts,
     bind,
     collect,
+    config_aggregator,
     conventions,
     diff,
     emit,
@@ -184,14 +185,18 @@ def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
     return accounts.entered(config)
 
 
+asked = config_aggregator.asked
+
+
 def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:
     stored = root / conventions.SNAPSHOT_DIR
     last = snapshot.read(stored) if stored.exists() else Snapshot()
+    start = time.monotonic()
     return collect.collect(
         catalog.inventory,
         last,
         now=now,
-        progress=lambda done, total, status: progress("inventory", f"{done}/{total} scopes ({status.scope})"),
+        progress=lambda step: progress("inventory", step.text(time.monotonic() - start)),
     )
 
 

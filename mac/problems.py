@@ -146,6 +146,7 @@ CODES: dict[str, str] = {
     "test-failed": "a rule test does not hold",
     # inventory and binding
     "scope-incomplete": "a scope of the inventory was not read completely",
+    "duplicate-resource": "a resource stands in a file and is known from elsewhere too",
     "inventory-outdated": "the last known good of a scope is older than the inventory allows",
     "snapshot-invalid": "a snapshot cannot be read",
     "nothing-bound": "no resource is bound to any standard",

@@ -16,7 +16,8 @@ class Budget:
     """The retries of one account in one reading. May be used from several threads.
 
     A retry takes one; a call that succeeds gives back `_REFUND`, so that an account whose calls fail now and
-    then never runs out, and one that fails lastingly does. `throttled`: AWS has asked it to slow down.
+    then never runs out, and one that fails lastingly does. `throttles`: how often AWS has asked it to slow
+    down; it is `throttled` from the first time on.
     """
 
     _REFUND = 0.1
@@ -24,8 +25,17 @@ class Budget:
     def __init__(self, retries: int) -> None:
         self._most = self._left = float(retries)
         self._lock = threading.Lock()
-        self.throttled = False
+        self.throttles = 0
         self.spent = 0
+
+    @property
+    def throttled(self) -> bool:
+        return self.throttles > 0
+
+    def slow_down(self) -> None:
+        """AWS has refused a call because there were too many."""
+        with self._lock:
+            self.throttles += 1
 
     def take(self) -> bool:
         """Whether one more retry is allowed; it counts as made."""

@@ -25,6 +25,7 @@ _FOLDER = Path(__file__).with_name("schemas")
 KINDS = {
     "Project": "project",
     "Inventory": "inventory",
+    "Resources": "resources",
     "Standard": "standard",
     "StandardTest": "standard-test",
     "Service": "service",

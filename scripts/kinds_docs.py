@@ -37,7 +37,8 @@ A kind that is tested on a `server` is read over HTTP, with its tags and in page
 server of [moto](https://github.com/getmoto/moto), each time the tests run. A `recorded` one is not served by
 moto: it is read from made-up answers in the shape of AWS's API, which botocore checks against its own model
 of the service. So is what moto lacks of a kind that it serves: EMR instance fleets, machines in warm pools,
-the second page of a list of buckets.
+the second page of a list of buckets. A kind that is tested from a `file` is not in AWS, but listed in a file
+([inventory.md](inventory.md)).
 
 **Nothing was run against real AWS.** That the IAM actions suffice was not tried, since moto grants
 everything; nor does it show throttling or eventual consistency. The first run on an account of your own
@@ -68,7 +69,7 @@ def section(kind: Kind) -> str:
     rows = [
         ("calls", _words(f"{kind.service}:{call}" for call in kind.calls)),
         ("IAM actions", _words(sorted(set(kind.calls.values())))),
-        ("scope", "the account" if kind.global_ else "account and region"),
+        ("scope", _scope(kind)),
         ("facts", _words(kind.fact_names)),
         ("CloudWatch namespace", _words(kind.namespaces)),
         ("CloudWatch dimensions", _words(name for name, _ in kind.dimensions(_sample(kind)))),
@@ -76,6 +77,12 @@ def section(kind: Kind) -> str:
     ]
     table = "\n".join(f"| {name} | {words} |" for name, words in rows if words)
     return f"## {kind.name}\n\n| {kind.title} | |\n|---|---|\n{table}\n"
+
+
+def _scope(kind: Kind) -> str:
+    if not kind.service:
+        return ""
+    return "the account" if kind.global_ else "account and region"
 
 
 def _states(kind: Kind, lifecycle: Lifecycle) -> Iterator[str]:
@@ -99,7 +106,7 @@ def _tested() -> dict[str, str]:
     for module in sorted((ROOT / "tests").glob("test_kinds*.py")):
         for node in ast.parse(module.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                how = {"SERVED": "server", "STUBBED": "recorded"}.get(node.targets[0].id)
+                how = {"SERVED": "server", "STUBBED": "recorded", "LISTED": "file"}.get(node.targets[0].id)
                 if how:
                     found |= dict.fromkeys(ast.literal_eval(node.value), how)
     return found

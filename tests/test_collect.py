@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from mac import answers
-from mac.collect import collect, scopes
+from mac.collect import Step, collect, scopes
 from mac.incomplete import problems
 from mac.model import Account, InventoryConfig, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import AwsError, ProblemsError
@@ -436,13 +436,43 @@ def test_progress_is_told_by_the_calling_thread_for_every_scope(account: Account
         Snapshot(),
         now=NOW,
         aws=fleet.Watch().aws(),
-        progress=lambda done, total, status: told.append(
-            (done, total, status.scope.kind, threading.get_ident())
+        progress=lambda step: told.append(
+            (step.done, step.total, step.status.scope.kind, threading.get_ident())
         ),
     )
     assert [(done, total) for done, total, _, _ in told] == [(1, 3), (2, 3), (3, 3)]
     assert {kind for _, _, kind, _ in told} == {"ec2-instance", "sqs-queue", "dynamodb-table"}
     assert {thread for *_, thread in told} == {threading.get_ident()}
+
+
+def test_progress_tells_what_was_found_and_how_often_aws_was_asked_too_fast(account: Account) -> None:
+    fleet.launch(fleet.session(account), 3)
+    shared = fleet.Watch(attempts=2).aws()
+    refused: list[int] = []
+
+    def refuse_first(request: Any, **_: Any) -> Any:
+        refused.append(1)
+        return fleet.refusal("RequestLimitExceeded", status=503)(request) if len(refused) == 1 else None
+
+    shared.events.register_first("before-send.ec2.DescribeInstances", refuse_first)
+    steps: list[Step] = []
+    collect(fleet.config(account, kinds=EC2), Snapshot(), now=NOW, aws=shared, progress=steps.append)
+    assert [(s.done, s.total, s.resources, s.throttles) for s in steps] == [(1, 1, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds", "text"),
+    [
+        ((1, 400, 0, 0), 0.5, "1/400 scopes, 0 resources"),  # too early to tell
+        ((100, 400, 1234, 0), 20.0, "100/400 scopes, 1,234 resources, 1m left"),
+        ((399, 400, 5, 2), 20.0, "399/400 scopes, 5 resources, throttled 2 times, 1s left"),
+        ((400, 400, 5, 0), 20.0, "400/400 scopes, 5 resources"),
+    ],
+)
+def test_the_progress_line(step: tuple[int, int, int, int], seconds: float, text: str) -> None:
+    done, total, resources, throttles = step
+    status = ScopeStatus(Scope("1", "r", "ec2-instance"))
+    assert Step(done, total, status, resources, throttles).text(seconds) == text
 
 
 def test_an_unknown_kind_is_a_problem_with_a_suggestion(account: Account) -> None:

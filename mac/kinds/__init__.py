@@ -12,7 +12,7 @@ from mac.kinds.kind import Kind
 
 _FRAME = "kind"  # the module that declares what a kind is
 
-__all__ = ["Kind", "all_kinds", "names"]
+__all__ = ["Kind", "all_kinds", "aws_kinds", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -33,3 +33,9 @@ def all_kinds() -> Mapping[str, Kind]:
             raise ValueError(f"{module.__name__} must hold the kind {name}, not {kind.name}")
         found[name] = kind
     return MappingProxyType(found)
+
+
+@cache
+def aws_kinds() -> Mapping[str, Kind]:
+    """Those that are in AWS, and so can be read from it."""
+    return MappingProxyType({name: kind for name, kind in all_kinds().items() if kind.service})

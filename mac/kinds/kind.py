@@ -93,14 +93,16 @@ class Paging:
 class Kind:
     """One kind of AWS resource: how it is read, and what it means for monitoring.
 
-    `service`: botocore's service name. `calls`: operation → the IAM action that allows it. `only`: the ARNs
-    for which the actions are needed, where they would allow more than lists and descriptions elsewhere.
+    `service`: botocore's service name; empty for what is not in AWS. `calls`: operation → the IAM action that
+    allows it. `only`: the ARNs for which the actions are needed, where they would allow more than lists and
+    descriptions elsewhere.
     `fetch` asks AWS and raises; `transform` is pure and returns None for what does not exist any more.
     `paging`: operations that botocore cannot page through, or not safely.
     `states`: AWS's word for a state → what it means; a word that is not here counts as in service, so
     that a state nobody thought of is watched and not passed over.
     `ended`: the id of what `transform` returned None for, where AWS goes on listing what has ended.
     `global_`: it is read once an account. `home`: the region of a global kind whose service is regional.
+    `like`: the kind whose standards apply as well, as far as they do not read CloudWatch.
     `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `facts`: labels to match by.
     """
 
@@ -120,6 +122,7 @@ class Kind:
     facts: Callable[[Resource], Mapping[str, str]] = no_facts
     fact_names: tuple[str, ...] = ()
     ended: Callable[[Raw], str] | None = None
+    like: str = ""
 
     def lifecycle(self, state: str) -> Lifecycle:
         return self.states.get(state, Lifecycle.IN_SERVICE)

@@ -1,7 +1,7 @@
 """What engineers wrote, read and checked: a monitoring repository in, a Catalog and every Problem out.
 
-Reads `mac.yaml`, `inventory/aws.yaml` and `standards/`. A document that does not fit its schema is left out,
-but its name stays known, so that one mistake is told once.
+Reads `mac.yaml`, `inventory/aws.yaml` with the files that it names, and `standards/`. A document that does
+not fit its schema is left out, but its name stays known, so that one mistake is told once.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mac import conventions, files, source, testcases
-from mac.model import Catalog, Standard
+from mac.model import Catalog, Listed, Standard
 from mac.problems import Location, Problem, Severity, errors, ordered
 from mac.source import Document
-from mac.standards import decode, envelope, references
+from mac.standards import decode, envelope, listing, references
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -105,7 +105,27 @@ class _Reading:
     def inventory(self) -> None:
         document = self._document(self.root / INVENTORY_FILE, ["Inventory"])
         if document:
-            self.written.inventory = (decode.inventory(document), document)
+            self.written.inventory = (decode.inventory(document, self._listed(document)), document)
+
+    def _listed(self, inventory: Document) -> tuple[Listed, ...]:
+        """The resources in the files that the inventory names."""
+        found: list[Listed] = []
+        for at, raw in decode.sources(inventory):
+            if "file" not in raw:
+                continue
+            path = self.root / raw["file"]
+            if not path.resolve().is_relative_to(self.root.resolve()):
+                place = inventory.location((*at, "file"))
+                hint = "move it to inventory/"
+                message = "the file lies outside the repository"
+                self.problems.append(Problem(place, "wrong-value", message, hint))
+                continue
+            document = self._document(path, ["Resources"])
+            if document:
+                listed, problems = listing.read(document)
+                found += listed
+                self.problems += problems
+        return tuple(found)
 
     def note_unlisted(self, error: OSError) -> None:
         # Without the folder there are no teams, which is told.

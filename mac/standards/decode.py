@@ -12,11 +12,13 @@ from mac.model import (
     AppliesTo,
     CloudWatch,
     CloudWatchMetric,
+    ConfigAggregator,
     EnabledRegions,
     Exemption,
     Guards,
     InventoryConfig,
     LabelSource,
+    Listed,
     Organization,
     Panel,
     Parameter,
@@ -85,7 +87,8 @@ def _overrides(raw: Raw) -> dict[str, dict[str, Any]]:
     return {standard: dict(values) for standard, values in raw.get("parameters", {}).items()}
 
 
-def inventory(document: Document) -> InventoryConfig:
+def inventory(document: Document, listed: tuple[Listed, ...] = ()) -> InventoryConfig:
+    """`listed`: what the files among its sources hold."""
     spec: Raw = document.data["spec"]
     accounts, regions = spec["accounts"], spec["regions"]
     given = {name: durations.seconds(spec[name]) for name in ("max_age", "grace", "deadline") if name in spec}
@@ -102,7 +105,30 @@ def inventory(document: Document) -> InventoryConfig:
         kinds=tuple(spec.get("kinds", ())),
         concurrency=spec.get("concurrency", 16),
         location=document.location(("spec",), key=True),
+        aggregators=tuple(
+            _aggregator(document, (*at, "config_aggregator"), raw["config_aggregator"])
+            for at, raw in sources(document)
+            if "config_aggregator" in raw
+        ),
+        listed=listed,
         **{name: length for name, length in given.items() if length is not None},
+    )
+
+
+def sources(document: Document) -> list[tuple[Pointer, Raw]]:
+    """The other sources that an inventory names, each with where it stands."""
+    return [(("spec", "sources", n), raw) for n, raw in enumerate(document.data["spec"].get("sources", ()))]
+
+
+def _aggregator(document: Document, at: Pointer, raw: Raw) -> ConfigAggregator:
+    place = document.location((*at, "name"))
+    entry = {key: raw[key] for key in ("role_arn", "external_id", "session_name") if key in raw}
+    return ConfigAggregator(
+        name=raw["name"],
+        region=raw["region"],
+        account=Account(raw["account"], raw["account"], location=place, **entry),
+        kinds=tuple(raw.get("kinds", ())),
+        location=place,
     )
 
 

@@ -58,7 +58,11 @@ def _kind(document: Document, kinds: Sequence[str]) -> tuple[Problem, ...]:
         hint = did_you_mean(kind, kinds) if isinstance(kind, str) else f"known: {', '.join(kinds)}"
         return (Problem(place, "unknown-kind", f"there is no kind {schema.spelled(kind)}", hint),)
     if kind not in kinds:
-        homes = {"Project": "mac.yaml", "Inventory": "inventory/aws.yaml"}
+        homes = {
+            "Project": "mac.yaml",
+            "Inventory": "inventory/aws.yaml",
+            "Resources": "a file that inventory/aws.yaml names under `sources`",
+        }
         home = homes.get(kind, "a file below standards/")
         message = f"a document of the kind {kind} cannot stand here; its place is {home}"
         return (Problem(place, "misplaced-document", message, _wanted(kinds)),)

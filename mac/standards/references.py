@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import AlertSeverity
+from mac.model import GLOBAL_REGION, AlertSeverity, InventoryConfig
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
 from mac.standards import cycles, decode, standard, values
@@ -90,9 +90,10 @@ def _inventory(written: Written) -> Iterator[Problem]:
         return
     config, document = written.inventory
     for n, kind in enumerate(config.kinds):
-        if kind not in kinds.names():
+        if kind not in kinds.aws_kinds():
             place = document.location(("spec", "kinds", n))
-            yield _unknown(place, "unknown-resource-kind", "resource kind", kind, kinds.names())
+            yield _unknown(place, "unknown-resource-kind", "resource kind", kind, kinds.aws_kinds())
+    yield from _sources(config)
     listed = decode.listed_accounts(document)
     for field in ("id", "name"):
         seen: dict[str, Pointer] = {}
@@ -107,6 +108,49 @@ def _inventory(written: Written) -> Iterator[Problem]:
             place = document.location((*at, "role_arn"))
             message = f"the role belongs to another account than {account['id']}"
             yield Problem(place, "wrong-value", message, "the inventory would be of the wrong account")
+
+
+def _sources(config: InventoryConfig) -> Iterator[Problem]:
+    """Each resource and each kind has one source."""
+    seen: dict[str, Location] = {}
+    for one in config.listed:
+        resource = one.resource
+        for name in (f"{resource.account}/{resource.region}/{resource.kind}/{resource.id}", resource.arn):
+            other = seen.setdefault(name, one.location)
+            if other != one.location:
+                message = f"{name} stands in {other} already"
+                yield Problem(one.location, "duplicate-resource", message, "remove one of them")
+                break
+    yield from _told_by_aws(config)
+    for aggregator in config.aggregators:
+        role = aggregator.account.role_arn
+        if role and role.split(":")[4] != aggregator.account.id:
+            message = f"the role belongs to another account than {aggregator.account.id}"
+            yield Problem(aggregator.location, "wrong-value", message, "it must be the aggregator's own")
+        for kind in aggregator.kinds:
+            if config.kinds and kind not in config.kinds:
+                message = f"the inventory does not read the kind {kind}"
+                yield Problem(
+                    aggregator.location, "wrong-value", message, "add it to `kinds` of the inventory"
+                )
+    if len(config.aggregators) > 1:
+        message = "an inventory has one AWS Config aggregator"
+        hint = "it answers for all accounts and regions: make one that collects from all of them"
+        yield Problem(config.aggregators[1].location, "wrong-value", message, hint)
+
+
+def _told_by_aws(config: InventoryConfig) -> Iterator[Problem]:
+    """What files tell of the accounts that the inventory lists. Others are known when AWS is asked."""
+    asked = {account.id: (*(account.regions or config.regions), GLOBAL_REGION) for account in config.accounts}
+    known = kinds.aws_kinds()
+    for one in config.listed:
+        resource = one.resource
+        if resource.kind in (config.kinds or known) and resource.kind in known:
+            region = GLOBAL_REGION if known[resource.kind].global_ else resource.region
+            if region in asked.get(resource.account, ()):
+                message = f"AWS is asked for {resource.kind} in {resource.account}/{region}"
+                hint = "remove it; what is not in AWS belongs to an account or a region of its own"
+                yield Problem(one.location, "duplicate-resource", message, hint)
 
 
 # --- services, teams, tests --------------------------------------------------------------------------

@@ -91,16 +91,16 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal:
     from mac.problems import did_you_mean
 
     config = pipeline.load(Path(ctx.obj.root)).inventory
-    known = kinds.all_kinds()
+    known = kinds.aws_kinds()
     unknown = sorted(set(names) - known.keys())
     if unknown:
         raise click.BadParameter(f"{unknown[0]}: {did_you_mean(unknown[0], known)}", param_hint="--kind")
-    chosen = [known[name] for name in names or config.kinds or known]
+    chosen, others = ([known[name] for name in names], []) if names else pipeline.asked(config)
     principal = principal or (config.via.role_arn if config.via else "")
     organization = config.organization
     external_id = organization.external_id if organization else ""
     if form == "policy":
-        document = iam.policy(chosen, *pipeline.entered(config))
+        document = iam.policy([*chosen, *others], *pipeline.entered(config))
     elif form == "stackset":
         role = organization.role if organization else "mac-inventory"
         document = iam.stack_set(chosen, role, principal, external_id)

@@ -1,0 +1,108 @@
+"""Parses AWS's answers as botocore does, for less: most of the time of reading a large fleet goes here.
+
+A description of a machine is a hundred elements. botocore looks for every member that its model knows, in a
+copy of each element by name, and lets dateutil guess at each time. Here the elements that are there are taken
+up by a plan that is made once for each shape, and times are read as the ISO 8601 that AWS writes. Whatever is
+out of the ordinary (flattened lists, attributes, unions, errors, repeated elements, other times) is left to
+botocore; `tests/test_parsing.py` compares the two.
+
+Texts that repeat, as states and tags do, are kept once in memory.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import Any, cast
+
+from botocore import parsers
+from botocore.utils import parse_timestamp
+
+_LONGEST = 256  # characters of a text that is worth keeping once: a tag's value, at most
+
+Plan = dict[str, tuple[str, bool, Any]]
+"""Element → the member of the structure, whether it is plain text, and its shape."""
+
+
+def timestamp(value: Any) -> datetime:
+    """A time as AWS writes it. What is not in UTC, or no text, is left to botocore."""
+    if isinstance(value, str) and value.endswith("Z") and value[4:5] == "-":
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    return parse_timestamp(value)
+
+
+def _plan(shape: Any, known_locations: tuple[str, ...]) -> Plan | None:
+    """How to read this structure; None when botocore should."""
+    if shape.metadata.get("exception") or shape.is_tagged_union:
+        return None
+    plan: Plan = {}
+    for name, member in shape.members.items():
+        told = member.serialization
+        special = told.get("location") in known_locations or told.get("eventheader")
+        element = told.get("name") or name
+        if special or told.get("xmlAttribute") or told.get("flattened") or element in plan:
+            return None
+        plan[element] = (name, member.type_name == "string", member)
+    return plan
+
+
+class _Planned(parsers.BaseXMLResponseParser):
+    """Reads structures by plan."""
+
+    _parse_shape: Any  # botocore's, which the stubs do not know
+
+    def _handle_structure(self, shape: Any, node: Any) -> Any:
+        if isinstance(node, list):
+            return cast(Any, super())._handle_structure(shape, node)
+        try:
+            plan = shape.mac_plan
+        except AttributeError:  # threads may both make it: it is the same
+            plan = shape.mac_plan = _plan(shape, self.KNOWN_LOCATIONS)
+        if plan is None:
+            return cast(Any, super())._handle_structure(shape, node)
+        parsed: dict[str, Any] = {}
+        for element in node:
+            tag = element.tag
+            found = plan.get(tag[tag.index("}") + 1 :] if tag[0] == "{" else tag)
+            if found is None:
+                continue
+            name, plain, member = found
+            if name in parsed:
+                return cast(Any, super())._handle_structure(shape, node)
+            if plain:
+                text = element.text or ""
+                parsed[name] = sys.intern(text) if len(text) < _LONGEST else text
+            else:
+                parsed[name] = self._parse_shape(member, element)
+        return parsed
+
+
+class _Query(_Planned, parsers.QueryParser):
+    pass
+
+
+class _Ec2(_Planned, parsers.EC2QueryParser):
+    pass
+
+
+_CLASSES = {"query": _Query, "ec2": _Ec2}
+
+
+class ParserFactory(parsers.ResponseParserFactory):
+    """In place of botocore's own, which makes a parser for every answer. They keep nothing of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_parser_defaults(timestamp_parser=timestamp)
+        self._made: dict[str, parsers.ResponseParser] = {}
+
+    def create_parser(self, protocol_name: Any) -> parsers.ResponseParser:
+        made = self._made.get(protocol_name)
+        if made is None:
+            known = _CLASSES.get(protocol_name)
+            made = known(timestamp) if known else super().create_parser(protocol_name)
+            self._made[protocol_name] = made
+        return made
