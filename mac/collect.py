@@ -281,8 +281,8 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
     waiting: dict[str, deque[Scope]] = defaultdict(deque)
     for scope in wanted:
         waiting[scope.account].append(scope)
-    # Each begins somewhere else in the same order of kinds, or the largest lists of all accounts would come
-    # at the same time, and fill the memory.
+    # Each begins elsewhere in the same order of kinds: the largest lists of all accounts would else come at
+    # the same time, and fill the memory.
     for number, account in enumerate(waiting):
         waiting[account].rotate(-(len(waiting[account]) * number // len(waiting)))
     turns = deque(waiting)

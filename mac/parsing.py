@@ -12,11 +12,15 @@ Texts that repeat, as states and tags do, are kept once in memory.
 from __future__ import annotations
 
 import sys
+import threading
 from datetime import datetime
 from typing import Any, cast
 
 from botocore import parsers
 from botocore.utils import parse_timestamp
+
+_LARGE = 200_000  # bytes of a body that takes many times as much memory while it is parsed
+_one_at_a_time = threading.Lock()
 
 _LONGEST = 256  # characters of a text that is worth keeping once: a tag's value, at most
 
@@ -53,6 +57,12 @@ class _Planned(parsers.BaseXMLResponseParser):
     """Reads structures by plan."""
 
     _parse_shape: Any  # botocore's, which the stubs do not know
+
+    def parse(self, response: Any, shape: Any) -> Any:
+        if len(response["body"]) < _LARGE:
+            return super().parse(response, shape)
+        with _one_at_a_time:  # threads would not be faster: parsing holds the interpreter
+            return super().parse(response, shape)
 
     def _handle_structure(self, shape: Any, node: Any) -> Any:
         if isinstance(node, list):

@@ -475,6 +475,18 @@ def test_the_progress_line(step: tuple[int, int, int, int], seconds: float, text
     assert Step(done, total, status, resources, throttles).text(seconds) == text
 
 
+def test_accounts_do_not_all_begin_with_the_same_kind(account: Account) -> None:
+    other = fleet.new_account()
+    first, second = sorted((account.id, other.id))
+    config = replace(fleet.config(account, other, kinds=EC2 + SQS), concurrency=1)
+    steps: list[Step] = []
+    collect(config, Snapshot(), now=NOW, aws=fleet.Watch().aws(), progress=steps.append)
+    assert [(s.status.scope.account, s.status.scope.kind) for s in steps] == [
+        *((first, "ec2-instance"), (second, "sqs-queue")),
+        *((first, "sqs-queue"), (second, "ec2-instance")),
+    ]
+
+
 def test_an_unknown_kind_is_a_problem_with_a_suggestion(account: Account) -> None:
     with pytest.raises(ProblemsError) as caught:
         read(fleet.config(account, kinds=("ec2-instance", "sqs-queues")))
