@@ -192,7 +192,8 @@ def from_bytes(data: bytes, path: str = "snapshot") -> Snapshot:
     try:
         head = _head(_json(first))
     except _Invalid as error:
-        problems.append(_problem(Location(path, 1, 1), error))
+        # A file that is no snapshot has nothing to tell about its other lines.
+        raise ProblemsError([_problem(Location(path, 1, 1), error)]) from error
     return _snapshot(head, list(_resources(rest, path, 2, problems)), problems)
 
 
