@@ -129,7 +129,7 @@ def fault(operation: str, is_json: bool, body: bytes) -> str:
             found = json.loads(body)
         except ValueError:
             return f"{operation}: not JSON"
-        # botocore reads `null` and `[]` as an object without members.
+        # botocore would fail on it with words of its own inside, which help no reader.
         return "" if isinstance(found, dict) else f"{operation}: not a JSON object"
     root = _ROOT.match(body)
     wanted = _ROOTS.get(operation, (f"{operation}Response",))

@@ -624,10 +624,11 @@ def test_a_web_page_in_place_of_an_error_is_told_by_its_title(page: str, told: s
 
 
 @pytest.mark.parametrize("body", ["null", "[]", '"later"', "0"])
-def test_json_that_is_no_object_is_not_an_empty_list(account: Account, body: str) -> None:
+def test_json_that_is_no_object_is_told_as_such(account: Account, body: str) -> None:
     fleet.queue(fleet.session(account), "kept")
     first = read(fleet.config(account, kinds=SQS))
     odd = fleet.answer(200, body, "application/x-amz-json-1.0")
     second = read(fleet.config(account, kinds=SQS), first, LATER, faults={("ListQueues", ""): odd})
     assert [r.name for r in second.resources] == ["kept"]
     assert only(second).cause == "malformed"
+    assert only(second).reason.endswith("ListQueues: not a JSON object")
