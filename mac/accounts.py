@@ -65,7 +65,10 @@ def _fetch(api: Api, organization: Organization) -> Iterator[Raw]:
     """Every account of the organization's units. Accounts of excluded units are not even listed."""
     units = deque(organization.units)
     if not units and all(excluded.isdigit() for excluded in organization.exclude):
-        yield from api.pages("ListAccounts", "Accounts", size=20)
+        found = list(api.pages("ListAccounts", "Accounts", size=20))
+        if not found:  # there is always the management account
+            raise CallError("ListAccounts: the list is empty", cause=Cause.MALFORMED)
+        yield from found
         return
     seen = set(organization.exclude)
     units = units or deque(root["Id"] for root in api.pages("ListRoots", "Roots"))

@@ -39,6 +39,8 @@ _NOISE = re.compile(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})",
     re.IGNORECASE | re.DOTALL,
 )
+# What a proxy, or a server that is not AWS, answers in place of an error of AWS's.
+_PAGE = re.compile(r"\s*<(?:!doctype\s+html|html)\b(?:.*?<title>([^<]*)</title>)?", re.IGNORECASE | re.DOTALL)
 
 
 _PAGE = re.compile(r"\s*<(!doctype|html)\b", re.IGNORECASE)  # of a proxy or load balancer, for a browser
@@ -101,9 +103,10 @@ def meaning(operation: str, code: str, message: str) -> CallError:
 
 
 def words(text: object) -> str:
-    """A message on one line, without what differs from answer to answer; nothing of a page for a browser."""
-    if _PAGE.match(str(text)):
-        return ""
+    """A message on one line, without what differs from answer to answer; of a web page, its title."""
+    page = _PAGE.match(str(text))
+    if page:
+        return " ".join(f"a web page: {page[1] or ''}".split()).removesuffix(":")[:300]
     return " ".join(_NOISE.sub("", str(text)).split())[:300]
 
 
@@ -126,10 +129,11 @@ def fault(operation: str, is_json: bool, body: bytes) -> str:
     """
     if is_json:
         try:
-            json.loads(body)
+            found = json.loads(body)
         except ValueError:
             return f"{operation}: not JSON"
-        return ""
+        # botocore would fail on it with words of its own inside, which help no reader.
+        return "" if isinstance(found, dict) else f"{operation}: not a JSON object"
     root = _ROOT.match(body)
     wanted = _ROOTS.get(operation, (f"{operation}Response",))
     if root is None or root.group(1).decode() not in wanted:

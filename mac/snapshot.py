@@ -196,6 +196,8 @@ def from_bytes(data: bytes, path: str = "snapshot") -> Snapshot:
     problems: list[Problem] = []
     place = Location(path, 1, 1)
     header = _header(first, place, problems)
+    if problems:  # what is no snapshot is told once, not once a line
+        raise ProblemsError(problems)
     return _snapshot(header, place, list(_resources(rest, path, 2, problems)), problems)
 
 

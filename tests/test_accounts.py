@@ -165,6 +165,16 @@ def test_an_organization_that_does_not_answer_keeps_its_accounts(organization: d
     assert (status.state, status.cause) == (ScopeState.DENIED, "denied")
 
 
+@pytest.mark.parametrize("body", ["{}", '{"Accounts": []}'])
+def test_an_organization_without_any_account_is_no_answer(organization: dict[str, str], body: str) -> None:
+    first = read(inventory())
+    empty = fleet.answer(200, body, "application/x-amz-json-1.1")
+    second = read(inventory(), first, fleet.Watch({("ListAccounts", ""): empty}))
+    assert read_accounts(second) == read_accounts(first)
+    (status,) = [s for s in second.scopes if s.state is not ScopeState.COMPLETE]
+    assert (status.scope, status.cause) == (accounts.ACCOUNTS, "malformed")
+
+
 def test_an_organization_that_was_never_read_cannot_be_guessed(organization: dict[str, str]) -> None:
     refused = fleet.Watch({("ListAccounts", ""): fleet.json_refusal("AccessDeniedException")})
     with pytest.raises(AwsError, match="the organization: ListAccounts: AccessDeniedException"):

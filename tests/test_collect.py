@@ -607,3 +607,29 @@ def test_nothing_declared_is_nothing_read() -> None:
 def test_a_reason_reads_the_same_each_time(message: str) -> None:
     error = answers.meaning("DescribeInstances", "UnauthorizedOperation", message)
     assert error.reason == "DescribeInstances: UnauthorizedOperation: You are not authorized."
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (
+            "<!doctype html>\n<html lang=en><title>502 Bad\n Gateway</title><h1>no</h1>",
+            "a web page: 502 Bad Gateway",
+        ),
+        ("<html>Not found</html>", "a web page"),
+        ("the value <html> is not allowed", "the value <html> is not allowed"),
+    ],
+)
+def test_a_web_page_in_place_of_an_error_is_told_by_its_title(page: str, told: str) -> None:
+    assert answers.meaning("ListQueues", "502", page).reason == f"ListQueues: 502: {told}"
+
+
+@pytest.mark.parametrize("body", ["null", "[]", '"later"', "0"])
+def test_json_that_is_no_object_is_told_as_such(account: Account, body: str) -> None:
+    fleet.queue(fleet.session(account), "kept")
+    first = read(fleet.config(account, kinds=SQS))
+    odd = fleet.answer(200, body, "application/x-amz-json-1.0")
+    second = read(fleet.config(account, kinds=SQS), first, LATER, faults={("ListQueues", ""): odd})
+    assert [r.name for r in second.resources] == ["kept"]
+    assert only(second).cause == "malformed"
+    assert only(second).reason.endswith("ListQueues: not a JSON object")

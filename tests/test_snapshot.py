@@ -250,6 +250,12 @@ def test_a_file_of_somebody_else_beside_the_snapshot_is_not_part_of_it(tmp_path:
     assert stored(tmp_path) == kept
 
 
+def test_a_file_that_is_no_snapshot_is_one_problem_however_many_lines_it_has() -> None:
+    with pytest.raises(ProblemsError) as caught:
+        from_bytes(b"\x00\xff\n" * 1000, "photo.jpg")
+    assert [problem.location.line for problem in caught.value.problems] == [1]
+
+
 def test_a_snapshot_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError) as caught:
         read(tmp_path / "nowhere")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mac import report, standards
+from mac import kinds, report, standards
 from mac.model import Exemption, LabelSource, Parameter
 from mac.problems import Location
 
@@ -158,6 +158,22 @@ def test_a_project_may_leave_everything_out(repository: Path):
         "bind",
     )
     assert (project.scrape_interval, project.group_wait, project.output) == ("30s", "30s", ".")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("", {*kinds.DEFAULT, "sns-topic"}),
+        ("kinds: all", set()),
+        ("kinds: [sqs-queue]", {"sqs-queue"}),
+    ],
+)
+def test_an_inventory_reads_the_kinds_that_are_named_or_watched(repository: Path, given: str, read: set[str]):
+    edit(repository, "standards/aws/database.yaml", "rds-instance", "sns-topic")
+    edit(repository, "inventory/aws.yaml", "kinds: [ec2-instance, rds-instance]", given)
+    loaded = standards.load(repository)
+    assert loaded.catalog is not None, loaded.problems
+    assert set(loaded.catalog.inventory.kinds) == read
 
 
 def test_settings_of_the_project_reach_the_catalog(repository: Path):

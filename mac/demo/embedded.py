@@ -39,6 +39,8 @@ class EmbeddedAws:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
+            # MWAA's calls would go to api.<host>, for which a name server would be asked.
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             "NO_PROXY": "127.0.0.1",
         }
 

@@ -12,7 +12,16 @@ from mac.kinds.kind import Kind
 
 _FRAME = "kind"  # the module that declares what a kind is
 
-__all__ = ["Kind", "all_kinds", "aws_kinds", "names"]
+DEFAULT = (
+    *("autoscaling-group", "dynamodb-table", "ec2-instance", "elasticache-cluster", "emr-cluster"),
+    *("emr-instance-group", "lambda-function", "load-balancer", "rds-instance", "s3-bucket", "sqs-queue"),
+    "target-group",
+)
+"""What an inventory reads that names no kinds, beside the kinds that its standards are for: machines, what
+they belong to, and the services that a data platform stands on. Every further kind costs its calls in each
+account and region, so it is asked for (`kinds: all`, or by name)."""
+
+__all__ = ["DEFAULT", "Kind", "all_kinds", "aws_kinds", "names"]
 
 
 def names() -> tuple[str, ...]:

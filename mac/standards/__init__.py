@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mac import conventions, files, source, testcases
-from mac.model import Catalog, Listed, Standard
+from mac import conventions, files, kinds, source, testcases
+from mac.model import Catalog, InventoryConfig, Listed, Standard
 from mac.problems import Location, Problem, Severity, errors, ordered
 from mac.source import Document
 from mac.standards import decode, envelope, listing, references
@@ -52,13 +52,24 @@ def load(root: Path) -> Loaded:
     if written.project and written.inventory and not errors(found):
         catalog = Catalog(
             project=written.project[0],
-            inventory=written.inventory[0],
+            inventory=_reading_what_is_watched(written),
             standards={name: item for name, (item, _) in sorted(written.standards.items())},
             services={name: item for name, (item, _) in sorted(written.services.items())},
             teams={name: item for name, (item, _) in sorted(written.teams.items())},
             digests=_digests(written),
         )
     return Loaded(catalog, found, reading.sources, tuple(test for test, _ in written.tests))
+
+
+def _reading_what_is_watched(written: Written) -> InventoryConfig:
+    """The inventory; where it names no kinds, those that the standards are for are read too."""
+    if written.inventory is None:
+        raise ValueError("there is no inventory")
+    config, document = written.inventory
+    if document.has(("spec", "kinds")):
+        return config
+    watched = {standard.applies_to.kind for standard, _ in written.standards.values()}
+    return replace(config, kinds=tuple(sorted({*config.kinds, *(watched & kinds.aws_kinds().keys())})))
 
 
 def _digests(written: Written) -> dict[str, str]:

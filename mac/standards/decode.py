@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mac import conventions, durations
+from mac import conventions, durations, kinds
 from mac.model import (
     Account,
     AlertSeverity,
@@ -102,7 +102,7 @@ def inventory(document: Document, listed: tuple[Listed, ...] = ()) -> InventoryC
         regions=tuple(regions) if isinstance(regions, list) else (),
         enabled_regions=None if isinstance(regions, list) else _enabled(regions),
         via=Via(**spec["via"]) if "via" in spec else None,
-        kinds=tuple(spec.get("kinds", ())),
+        kinds=_kinds(spec.get("kinds", kinds.DEFAULT)),
         concurrency=spec.get("concurrency", 16),
         location=document.location(("spec",), key=True),
         aggregators=tuple(
@@ -113,6 +113,11 @@ def inventory(document: Document, listed: tuple[Listed, ...] = ()) -> InventoryC
         listed=listed,
         **{name: length for name, length in given.items() if length is not None},
     )
+
+
+def _kinds(given: str | Sequence[str]) -> tuple[str, ...]:
+    """None named stands for every kind."""
+    return () if isinstance(given, str) else tuple(given)
 
 
 def sources(document: Document) -> list[tuple[Pointer, Raw]]:
