@@ -43,9 +43,6 @@ _NOISE = re.compile(
 _PAGE = re.compile(r"\s*<(?:!doctype\s+html|html)\b(?:.*?<title>([^<]*)</title>)?", re.IGNORECASE | re.DOTALL)
 
 
-_PAGE = re.compile(r"\s*<(!doctype|html)\b", re.IGNORECASE)  # of a proxy or load balancer, for a browser
-
-
 class Cause(StrEnum):
     """The sort of failure that kept a scope from being read, for programs; its reason is for people."""
 
