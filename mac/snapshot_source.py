@@ -47,9 +47,10 @@ def locate(text: str) -> Source:
 def is_there(source: Source, root: Path) -> bool:
     """Whether there is something at the path, or such a revision.
 
-    What has a colon in it can be no file that is still to be written: it is there, or `read` says why not.
+    What has a colon in it, or Git's own marks for ancestors, is no file that is still to be written, but a
+    mistyped revision if anything: it is there, or `read` says why not.
     """
-    if isinstance(source, Path) or source.path:
+    if isinstance(source, Path) or source.path or any(mark in source.rev for mark in ("~", "^", "@{")):
         return True
     try:
         git.open(root).tree(source.rev, root, [SNAPSHOT_DIR])

@@ -167,6 +167,17 @@ def test_a_misspelled_path_in_a_revision_is_not_taken_for_a_file_to_write(mac: M
     assert sorted(path.name for path in repository.iterdir()) == before
 
 
+@pytest.mark.parametrize("revision", ["HEAD~70", "HEAD^^^^^^^", "main@{70}"])
+def test_a_revision_that_is_not_there_is_not_taken_for_a_file_to_write(
+    mac: Mac, repository: Path, revision: str
+) -> None:
+    before = sorted(path.name for path in repository.iterdir())
+    told = mac("inventory", "--snapshot", revision)
+    assert told.exit_code not in (0, 70)
+    assert revision in told.stderr
+    assert sorted(path.name for path in repository.iterdir()) == before
+
+
 def test_configuration_is_generated_from_a_revision_as_it_was_from_the_file(
     mac: Mac, repository: Path, tmp_path: Path
 ) -> None:
