@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -387,8 +387,8 @@ class ScopeApi:
             while waiting:
                 yield from waiting.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
+            # What cannot be called back is waited for: nothing of a scope is under way when it has ended.
+            wait([future for future in waiting if not future.cancel()])
 
     def _client(self, operation: str, region: str = "") -> Any:
         if operation not in self._kind.calls:

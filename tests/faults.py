@@ -295,8 +295,11 @@ def matrix(
     tally: Tally,
     *,
     hangs: Callable[[int, int], bool] = lambda page, pages: True,
+    patience: float = 1,
 ) -> None:
-    """Every failure at every page of every call of every kind, one at a time. `hangs`: where one may hang.
+    """Every failure at every page of every call of every kind, one at a time.
+
+    `hangs`: where one may hang, and `patience`: for how many seconds. All else must be answered within them.
 
     Beside the kind another is read, which must not notice.
     """
@@ -317,7 +320,7 @@ def matrix(
         tally.pages += len(pages)
         tally.calls += len({operation(key) for key in pages})
         tally.targets += len(watched)
-        calm, hasty = aws_for(kind), aws_for(kind, timeout=1)
+        calm, hasty = aws_for(kind), aws_for(kind, timeout=patience)
         for number, key in enumerate(pages):
             for how, change in FAULTS.items():
                 if how == EMPTIED and (change is None or change(key[0], proxy.known[key]) is None):

@@ -29,7 +29,7 @@ def account(backend: str) -> Account:
 def test_one_failure_at_each_page_of_each_call_loses_no_target(backend: str, account: Account) -> None:
     tally = faults.Tally()
     with faults.proxied(backend) as proxy:
-        faults.matrix(proxy, account, KINDS, tally, hangs=lambda page, pages: page == pages - 1)
+        faults.matrix(proxy, account, KINDS, tally, hangs=lambda page, pages: page == pages - 1, patience=5)
     print(tally)
     assert tally.wrong == []
     assert tally.targets_lost == 0
