@@ -22,6 +22,7 @@ SEVERITY = "severity"
 TIER = "tier"
 OUTAGE = "outage"
 OVERRIDE = "override"
+KIND = "kind"  # no label of a series; what a resource is, beside its labels
 
 TAXONOMY = (SERVICE, ENVIRONMENT, ROLE, TEAM)
 """Labels that come from tags, as `mac.yaml` maps them."""

@@ -183,6 +183,7 @@ class Standard:
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
     depends_on: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()  # kinds that are watched through a linked resource of this standard
     location: Location = NOWHERE
 
     @property
@@ -265,6 +266,16 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwatched:
+    """Resources that nobody needs to watch: all those with these labels (`kind` is one of them)."""
+
+    match: Mapping[str, tuple[str, ...]]
+    reason: str
+    expires: str = ""  # ISO date; the last day on which it holds; empty: for good
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """`mac.yaml`."""
 
@@ -283,6 +294,7 @@ class Project:
     repeat_interval: str = "4h"
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
+    unwatched: tuple[Unwatched, ...] = ()
     location: Location = NOWHERE
 
 
@@ -345,6 +357,15 @@ class Binding:
     members: tuple[Member, ...]
     partitions: tuple[Partition, ...]  # the base ("") first, if any resource follows it
     silenced: frozenset[str] = field(default_factory=frozenset)  # alerts left out by exemptions
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """A resource that a standard would watch, if its service did not exempt it."""
+
+    resource: Resource
+    standard: str
+    exemption: Exemption
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from mac.model import (
     StandardRecording,
     Team,
     Text,
+    Unwatched,
     Via,
     WorkingHours,
 )
@@ -67,6 +68,15 @@ def project(document: Document) -> Project:
             name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
         },
         guards=Guards(**spec.get("guards", {})),
+        unwatched=tuple(
+            Unwatched(
+                {label: tuple(values) for label, values in raw["match"].items()},
+                raw["reason"],
+                raw.get("expires", ""),
+                document.location(("spec", "unwatched", n), key=True),
+            )
+            for n, raw in enumerate(spec.get("unwatched", ()))
+        ),
         location=document.location(("spec",), key=True),
         **settings,
     )
@@ -185,6 +195,7 @@ def standard(document: Document) -> Standard:
         alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),
         panels=tuple(_panel(document, n, raw) for n, raw in enumerate(panels)),
         depends_on=tuple(spec.get("depends_on", ())),
+        covers=tuple(spec.get("covers", ())),
         location=document.location(_NAME),
     )
 

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import GLOBAL_REGION, AlertSeverity, InventoryConfig
+from mac.model import GLOBAL_REGION, AlertSeverity, InventoryConfig, Unwatched
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
 from mac.standards import cycles, decode, standard, values
@@ -65,6 +65,25 @@ def _project(written: Written) -> Iterator[Problem]:
     yield from _intervals(document)
     for environment in document.data["spec"].get("environments", {}):
         yield from _overrides(document, ("spec", "environments", environment, "parameters"), written)
+    for n, unwatched in enumerate(settings.unwatched):
+        yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
+
+
+def _unwatched(document: Document, at: Pointer, unwatched: Unwatched) -> Iterator[Problem]:
+    known = [conventions.KIND, *standard.EVERYWHERE]
+    for label, given in unwatched.match.items():
+        if label not in known:
+            place = document.location((*at, "match", label), key=True)
+            yield Problem(
+                place, "unknown-label", f'resources have no label "{label}"', did_you_mean(label, known)
+            )
+        for n, name in enumerate(given if label == conventions.KIND else ()):
+            if name not in kinds.names():
+                place = document.location((*at, "match", label, n))
+                yield _unknown(place, "unknown-resource-kind", "resource kind", name, kinds.names())
+    if unwatched.expires and not values.is_date(unwatched.expires):
+        message = f"{unwatched.expires} is not a day of the calendar"
+        yield Problem(document.location((*at, "expires")), "wrong-value", message)
 
 
 def _output(document: Document) -> Iterator[Problem]:
