@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(isolated_environment("/nonexistent"))
     for tool, program in PROGRAMS.items():
         os.environ[f"MAC_{tool.upper()}"] = str(ENGINES / GENERATIONS[-1] / "usr/bin" / program)
+    # Started in the background, a shell has these ignored, and so would everything that a test starts.
+    for number, default in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
 
 
 def isolated_environment(home: str) -> dict[str, str]:
