@@ -7,9 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
-from mac import inventory_config, inventory_model
+from mac import inventory_config, inventory_model, team_model
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, and what is found, have files of their own.
@@ -31,6 +30,14 @@ Scope = inventory_model.Scope
 ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
+
+# Who is told, and when not, has one too.
+AlertSeverity = team_model.AlertSeverity
+Maintenance = team_model.Maintenance
+MuteTime = team_model.MuteTime
+Receiver = team_model.Receiver
+Team = team_model.Team
+WorkingHours = team_model.WorkingHours
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
@@ -111,12 +118,6 @@ class CloudWatch:
     metrics: tuple[CloudWatchMetric, ...]
     period: str = "1m"
     length: str = "5m"
-
-
-class AlertSeverity(StrEnum):
-    PAGE = "page"
-    TICKET = "ticket"
-    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,31 +223,6 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
-    """One integration: its type (pagerduty, slack, webhook, …) and its Alertmanager fields."""
-
-    type: str
-    fields: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkingHours:
-    timezone: str
-    days: tuple[str, ...]
-    start: str
-    end: str
-
-
-@dataclass(frozen=True, slots=True)
-class Team:
-    name: str
-    receivers: Mapping[str, tuple[Receiver, ...]]  # severity → integrations
-    title: str = ""
-    working_hours: WorkingHours | None = None
-    location: Location = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
 class LabelSource:
     """Where a taxonomy label comes from: the first tag that is there (compared without case)."""
 
@@ -292,6 +268,8 @@ class Project:
     group_wait: str = "30s"
     group_interval: str = "5m"
     repeat_interval: str = "4h"
+    heartbeat_interval: str = "1m"
+    maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
     unwatched: tuple[Unwatched, ...] = ()

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import GLOBAL_REGION, AlertSeverity, InventoryConfig, Unwatched
+from mac.model import GLOBAL_REGION, InventoryConfig, Unwatched
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import cycles, decode, standard, values
+from mac.standards import cycles, decode, standard, teams, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -22,11 +22,9 @@ _WRITTEN_BY_HAND = ("standards", "templates", "inventory")
 _NOT_FOR_OUTPUT = frozenset([".git", conventions.WORK_DIR])
 _INTERVALS = {
     "prometheus": ("scrape_interval", "evaluation_interval"),
-    "alertmanager": ("group_wait", "group_interval", "repeat_interval"),
+    "alertmanager": ("group_wait", "group_interval", "repeat_interval", "heartbeat_interval"),
 }
 _MAY_BE_ZERO = "group_wait"  # at the others Prometheus puts its own default in place, Alertmanager refuses
-_WEEK = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_ALWAYS_TOLD = (AlertSeverity.PAGE, AlertSeverity.TICKET)
 
 
 def check(written: Written) -> Iterator[Problem]:
@@ -38,8 +36,8 @@ def check(written: Written) -> Iterator[Problem]:
     yield from standard.check_names(written.standards.values())
     for _, document in written.services.values():
         yield from _service(document, written)
-    for _, document in written.teams.values():
-        yield from _team(document)
+    for team, document in written.teams.values():
+        yield from teams.check(team, document, written)
     for test, document in written.tests:
         yield from _test(test, document, written)
     yield from cycles.check("standard", {n: (s.depends_on, d) for n, (s, d) in written.standards.items()})
@@ -67,6 +65,7 @@ def _project(written: Written) -> Iterator[Problem]:
         yield from _overrides(document, ("spec", "environments", environment, "parameters"), written)
     for n, unwatched in enumerate(settings.unwatched):
         yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
+    yield from teams.check_maintenance(settings.maintenance, document, written)
 
 
 def _unwatched(document: Document, at: Pointer, unwatched: Unwatched) -> Iterator[Problem]:
@@ -204,39 +203,6 @@ def _exemption(
     if not values.is_date(exemption["expires"]):
         message = f"{exemption['expires']} is not a day of the calendar"
         yield Problem(document.location((*at, "expires")), "wrong-value", message)
-
-
-def _team(document: Document) -> Iterator[Problem]:
-    spec: Mapping[str, Any] = document.data["spec"]
-    for severity in _ALWAYS_TOLD:
-        if not spec["receivers"].get(severity):
-            at: Pointer = ("spec", "receivers", severity)
-            place = (
-                document.location(at, key=True) if document.has(at) else document.location(at[:2], key=True)
-            )
-            message = f"alerts of the severity {severity} would reach nobody in this team"
-            yield Problem(
-                place, "receiver-missing", message, f'name at least one integration under "{severity}"'
-            )
-    hours = spec.get("working_hours")
-    if hours is None:
-        return
-    if hours["start"] >= hours["end"]:
-        place = document.location(("spec", "working_hours", "end"))
-        hint = "hours over midnight are written as two teams' or as whole days: 00:00 to 24:00"
-        yield Problem(place, "wrong-value", "the working hours end before they begin", hint)
-    for index, days in enumerate(hours["days"]):
-        first, _, last = days.partition(":")
-        if last and _WEEK.index(first) > _WEEK.index(last):
-            place = document.location(("spec", "working_hours", "days", index))
-            hint = "Alertmanager's week begins on sunday; write the days one by one"
-            yield Problem(place, "wrong-value", f"{first} comes after {last}", hint)
-    zone = hours["timezone"]
-    if not values.is_timezone(zone):
-        hint = did_you_mean(zone, values.timezones())
-        place = document.location(("spec", "working_hours", "timezone"))
-        message = f'there is no time zone "{zone}"'
-        yield Problem(place, "wrong-value", message, hint if "mean" in hint else "as in Europe/Madrid")
 
 
 def _test(test: StandardTest, document: Document, written: Written) -> Iterator[Problem]:
