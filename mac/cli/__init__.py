@@ -17,7 +17,7 @@ COMMANDS: dict[str, str] = {
     "init": "Make a new monitoring repository.",
     "inventory": "Read AWS and keep what was found.",
     "validate": "Check everything that is written and generated, offline.",
-    "test": "Run the standards' own rule tests.",
+    "test": "Run the tests of standards and of routing.",
     "diff": "Show what `mac generate` would change.",
     "generate": "Generate the configuration, and commit it.",
     "coverage": "Show which resources are watched, and which are not.",

@@ -18,12 +18,12 @@ from mac.problems import Location, Problem, Severity, errors, ordered
 from mac.source import Document
 from mac.standards import decode, envelope, listing, references
 from mac.standards.written import Written
-from mac.testcases import StandardTest
+from mac.testcases import RoutingTest, StandardTest
 
 PROJECT_FILE = "mac.yaml"
 INVENTORY_FILE = "inventory/aws.yaml"
 STANDARDS_FOLDER = "standards"
-_KINDS = ("Standard", "StandardTest", "Service", "Team")
+_KINDS = ("Standard", "StandardTest", "Service", "Team", "RoutingTest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Loaded:
     problems: tuple[Problem, ...]
     sources: Mapping[str, tuple[str, ...]]
     tests: tuple[StandardTest, ...] = ()
+    routing_tests: tuple[RoutingTest, ...] = ()
 
 
 def load(root: Path) -> Loaded:
@@ -58,7 +59,13 @@ def load(root: Path) -> Loaded:
             teams={name: item for name, (item, _) in sorted(written.teams.items())},
             digests=_digests(written),
         )
-    return Loaded(catalog, found, reading.sources, tuple(test for test, _ in written.tests))
+    return Loaded(
+        catalog,
+        found,
+        reading.sources,
+        tuple(test for test, _ in written.tests),
+        tuple(written.routing_tests),
+    )
 
 
 def _reading_what_is_watched(written: Written) -> InventoryConfig:
@@ -165,6 +172,8 @@ class _Reading:
                     written.teams[team.name] = (team, document)
             case "StandardTest":
                 written.tests.append((testcases.read(document), document))
+            case "RoutingTest":
+                written.routing_tests.append(testcases.read_routing(document))
 
     def _with_runbook(self, standard: Standard, document: Document) -> Standard:
         """A runbook that is a page of the repository becomes the address at which people read it."""

@@ -16,6 +16,7 @@ _FIELDS = {
     "service_key": "service_key_file",
     "api_url": "api_url_file",
     "api_key": "api_key_file",
+    "webhook_url": "webhook_url_file",
     "auth_password": "auth_password_file",
     "auth_secret": "auth_password_file",
     "credentials": "credentials_file",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mac.model import InventoryConfig, Project, Service, Standard, Team
 from mac.source import Document
-from mac.testcases import StandardTest
+from mac.testcases import RoutingTest, StandardTest
 
 _KIND = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
 _METADATA_NAME = re.compile(r"^metadata:.*?\bname:\s*[\"']?([\w.-]+)", re.MULTILINE | re.DOTALL)
@@ -24,6 +24,7 @@ class Written:
     services: dict[str, tuple[Service, Document]] = field(default_factory=dict)
     teams: dict[str, tuple[Team, Document]] = field(default_factory=dict)
     tests: list[tuple[StandardTest, Document]] = field(default_factory=list)
+    routing_tests: list[RoutingTest] = field(default_factory=list)
     broken: dict[str, set[str]] = field(default_factory=dict)
 
     def note_broken(self, document: Document) -> None:
