@@ -184,6 +184,7 @@ class Standard:
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
     depends_on: tuple[str, ...] = ()
+    extends: str = ""
     covers: tuple[str, ...] = ()  # kinds that are watched through a linked resource of this standard
     location: Location = NOWHERE
 
@@ -278,13 +279,17 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything that engineers wrote, checked: the input of `bind` beside the snapshot."""
+    """Everything that engineers wrote, checked: the input of `bind` beside the snapshot.
+
+    `bases`: standards that others extend; they watch nothing, and their tests hold.
+    """
 
     project: Project
     inventory: InventoryConfig
     standards: Mapping[str, Standard]
     services: Mapping[str, Service]
     teams: Mapping[str, Team]
+    bases: Mapping[str, Standard] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)  # "standard/host" → content hash, for causes
 
 

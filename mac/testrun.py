@@ -64,7 +64,7 @@ def run_tests(
     if chosen.standards or chosen.tests:
         used.append(engines.at("promtool", promtool) if promtool else engines.require("promtool"))
         results = ruletest.run(
-            loaded.catalog.standards,
+            {**loaded.catalog.bases, **loaded.catalog.standards},
             chosen.tests,
             used[0],
             select=lambda each, case: folded in f"{each.standard} {case.name}".casefold(),
@@ -106,7 +106,7 @@ def _routing(
 
 
 def _select(root: Path, loaded: Loaded, catalog: Catalog, paths: tuple[Path, ...]) -> _Chosen:
-    known, tests, routing = catalog.standards, loaded.tests, loaded.routing_tests
+    known, tests, routing = {**catalog.bases, **catalog.standards}, loaded.tests, loaded.routing_tests
     if not paths:
         return _Chosen(list(known.values()), tests, routing)
     wanted = {path: path.resolve() for path in paths}

@@ -206,6 +206,7 @@ def standard(document: Document) -> Standard:
         alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),
         panels=tuple(_panel(document, n, raw) for n, raw in enumerate(panels)),
         depends_on=tuple(spec.get("depends_on", ())),
+        extends=spec.get("extends", ""),
         covers=tuple(spec.get("covers", ())),
         location=document.location(_NAME),
     )

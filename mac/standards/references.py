@@ -33,14 +33,16 @@ def check(written: Written) -> Iterator[Problem]:
     yield from _inventory(written)
     for item, document in written.standards.values():
         yield from standard.check(item, document, written)
-    yield from standard.check_names(written.standards.values())
+    yield from standard.check_names(item for n, item in written.standards.items() if n not in written.taken)
     for _, document in written.services.values():
         yield from _service(document, written)
     for team, document in written.teams.values():
         yield from teams.check(team, document, written)
     for test, document in written.tests:
         yield from _test(test, document, written)
-    yield from cycles.check("standard", {n: (s.depends_on, d) for n, (s, d) in written.standards.items()})
+    yield from cycles.check(
+        "standard", {n: (written.in_place_of(s.depends_on), d) for n, (s, d) in written.standards.items()}
+    )
     yield from cycles.check("service", {n: (s.depends_on, d) for n, (s, d) in written.services.items()})
 
 
@@ -195,6 +197,8 @@ def _exemption(
     if name not in written.standard_names():
         place = document.location((*at, "standard"))
         yield _unknown(place, "unknown-standard", "standard", name, written.standard_names())
+    elif name in written.taken:
+        yield _taken(document.location((*at, "standard")), name, written)
     elif alert and name in written.standards:
         alerts = [a.alert for a in written.standards[name][0].alerts]
         if alert not in alerts:
@@ -232,7 +236,9 @@ def _test(test: StandardTest, document: Document, written: Written) -> Iterator[
 def _overrides(document: Document, at: Pointer, written: Written) -> Iterator[Problem]:
     """Parameters by standard, as services and environments set them."""
     for name in _value(document, at) or {}:
-        if name in written.standard_names():
+        if name in written.taken:
+            yield _taken(document.location((*at, name), key=True), name, written)
+        elif name in written.standard_names():
             yield from _values(document, (*at, name), name, written)
         else:
             place = document.location((*at, name), key=True)
@@ -253,6 +259,12 @@ def _values(document: Document, at: Pointer, name: str, written: Written) -> Ite
         elif fault := parameters.fault(known[key], value):
             where = f"it is declared in {known[key].location}"
             yield Problem(document.location((*at, key)), "parameter-value", f"{key} {fault}", where)
+
+
+def _taken(place: Location, name: str, written: Written) -> Problem:
+    """A base watches nothing, so what is said of it would have no effect."""
+    others = " and ".join(written.taken[name])
+    return Problem(place, "unknown-standard", f"{others} takes the place of {name}", f"write {others} here")
 
 
 def _value(document: Document, pointer: Pointer) -> Any:
