@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENGINES = PROJECT / ".engines"
@@ -25,6 +26,10 @@ PROGRAMS = {
     "prometheus": "prometheus",
     "alertmanager": "prometheus-alertmanager",
 }
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 # Nothing of the developer's own may reach a test: credentials, proxies, Git's settings, other engines.
 _FOREIGN = ("AWS_", "GIT_", "MAC_", "BOTO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -457,7 +457,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(_yamlish)
 def test_parsing_never_raises_and_places_lie_inside_of_the_text(text: str):
     document, problems = source.parse(text.encode("utf-8", "surrogatepass"), "f")
@@ -469,14 +469,14 @@ def test_parsing_never_raises_and_places_lie_inside_of_the_text(text: str):
         assert 1 <= place.column <= len(shown[place.line - 1]) + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_no_bytes_make_parsing_raise(content: bytes):
     document, problems = source.parse(content, "f")
     assert document is not None or problems
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(_texts, _values, max_size=5))
 def test_what_the_emitter_writes_reads_back(value: dict[str, Any]):
     document, problems = source.parse((emit.yaml(value) + "\n").encode(), "f")
@@ -485,7 +485,7 @@ def test_what_the_emitter_writes_reads_back(value: dict[str, Any]):
     assert document.data == value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(string.ascii_letters, min_size=1), _values, max_size=5))
 def test_every_place_of_a_json_text_covers_its_value(value: dict[str, Any]):
     text = json.dumps(value, ensure_ascii=False)
