@@ -37,13 +37,14 @@ from mac.acting import ActingProvider, acting, acting_as
 from mac.answers import CallError, Cause
 from mac.kinds.kind import Answer, Gone, Item, Kind, Raw
 from mac.model import Account, ScopeState, Via
+from mac.models import REGIONS_CALL, ModelLoader
 from mac.parsing import ParserFactory
 from mac.retries import Budget, delay
 
 HUB = "organization"
 """Stands for the account from which others are entered, whose number nobody needs."""
 
-ROLE_CALL, IDENTITY_CALL, REGIONS_CALL = "AssumeRole", "GetCallerIdentity", "DescribeRegions"
+ROLE_CALL, IDENTITY_CALL = "AssumeRole", "GetCallerIdentity"
 
 _USER_AGENT = f"mac/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
 _MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -118,7 +119,9 @@ class Aws:
             account_id_endpoint_mode="disabled",  # a shared client must not keep one account's host
         )
         core = CoreSession()
-        core.register_component("response_parser_factory", ParserFactory())
+        loader = ModelLoader(core.get_component("data_loader"))
+        core.register_component("data_loader", loader)
+        core.register_component("response_parser_factory", ParserFactory(loader.unread))
         core.register_component("credential_provider", CredentialResolver([ActingProvider()]))
         core.register("before-parse", _check_answer)
         core.register("before-send", self._refuse_when_over)
@@ -422,27 +425,3 @@ def _check_answer(**event: Any) -> None:
         fault = answers.fault(model.name, "json" in model.service_model.resolved_protocol, body)
         if fault:
             raise ResponseParserError(fault)
-
-
-def role_clients(role_arn: str, endpoint_url: str) -> Callable[[str, str], Any]:
-    """Makes clients (of a service, in a region) at `endpoint_url` that act by an assumed role.
-
-    For building an embedded AWS, with made-up credentials. What reads a real one goes through `Aws`.
-    """
-    config = Config(read_timeout=300, retries={"total_max_attempts": 1}, proxies={})
-    session = boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded")  # noqa: S106
-    sts = session.client("sts", region_name="us-east-1", endpoint_url=endpoint_url, config=config)
-    issued = sts.assume_role(RoleArn=role_arn, RoleSessionName="mac")["Credentials"]
-
-    def client(service: str, region: str) -> Any:
-        return session.client(
-            service,
-            region_name=region,
-            endpoint_url=endpoint_url,
-            config=config,
-            aws_access_key_id=issued["AccessKeyId"],
-            aws_secret_access_key=issued["SecretAccessKey"],
-            aws_session_token=issued["SessionToken"],
-        )
-
-    return client
