@@ -22,6 +22,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,8 +32,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.model import OperationModel, Shape
-from moto.core.serialize import get_serializer_class
-from moto.core.utils import get_service_model
 
 from mac.kinds import all_kinds
 
@@ -161,10 +160,14 @@ def _mend(service: str, operation: str, answer: dict[str, Any]) -> None:  # noqa
 
 @cache
 def operation_of(service: str, operation: str) -> OperationModel:
+    from moto.core.utils import get_service_model  # late: who reads from here shares this module
+
     return get_service_model(service).operation_model(operation)
 
 
 def rendered(model: OperationModel, answer: Mapping[str, Any]) -> bytes:
+    from moto.core.serialize import get_serializer_class
+
     service = model.service_model
     made = get_serializer_class(service.service_name, service.resolved_protocol)(operation_model=model)
     body = made.serialize(answer)["body"]
@@ -488,6 +491,7 @@ class Tally:
     flying: int = 0
     peak: int = 0
     unknown: list[str] = field(default_factory=list)
+    since: float = field(default_factory=time.process_time)
 
     def told(self) -> dict[str, Any]:
         return {
@@ -497,6 +501,7 @@ class Tally:
             "bytes": self.sent,
             "in_flight": self.peak,
             "unknown": sorted(set(self.unknown)),
+            "cpu": time.process_time() - self.since,
         }
 
 

@@ -37,7 +37,7 @@ from mac.acting import ActingProvider, acting, acting_as
 from mac.answers import CallError, Cause
 from mac.kinds.kind import Answer, Gone, Item, Kind, Raw
 from mac.model import Account, ScopeState, Via
-from mac.models import REGIONS_CALL, ModelLoader
+from mac.models import REGIONS_CALL, model_loader
 from mac.parsing import ParserFactory
 from mac.retries import Budget, delay
 
@@ -119,9 +119,10 @@ class Aws:
             account_id_endpoint_mode="disabled",  # a shared client must not keep one account's host
         )
         core = CoreSession()
-        loader = ModelLoader(core.get_component("data_loader"))
-        core.register_component("data_loader", loader)
-        core.register_component("response_parser_factory", ParserFactory(loader.unread))
+        unread: dict[str, tuple[bytes, ...]] = {}
+        # Where models lie is a setting of the SDK, which may be wrong: it is said when the first is wanted.
+        core.lazy_register_component("data_loader", lambda: model_loader(core, unread))
+        core.register_component("response_parser_factory", ParserFactory(unread))
         core.register_component("credential_provider", CredentialResolver([ActingProvider()]))
         core.register("before-parse", _check_answer)
         core.register("before-send", self._refuse_when_over)
@@ -192,6 +193,11 @@ class Aws:
         """botocore's model of a structure of a service."""
         with self._lock:
             return self._core.get_service_model(service).shape_for(name)
+
+    def paging(self, service: str, operation: str) -> Mapping[str, Any]:
+        """How botocore pages through an operation."""
+        found: Mapping[str, Any] = self._core.get_paginator_model(service).get_paginator(operation)
+        return found
 
     def enter(self, account: Account, region: str, via: Via | None = None) -> Access:
         """The way into an account: by its role, from `via` if there is one, or with the ambient credentials.
@@ -346,11 +352,13 @@ class ScopeApi:
     def _paginator(self, operation: str, key: str) -> Any:
         client, paging = self._client(operation), self._kind.paging.get(operation)
         if paging is None:
-            return client.get_paginator(xform_name(operation))
-        declared = {"input_token": paging.token, "output_token": paging.next, "result_key": key}
-        declared |= {"limit_key": paging.limit} if paging.limit else {}
-        declared |= {"more_results": paging.more} if paging.more else {}
+            declared: Any = self._aws.paging(self._kind.service, operation)
+        else:
+            declared = {"input_token": paging.token, "output_token": paging.next, "result_key": key}
+            declared |= {"limit_key": paging.limit} if paging.limit else {}
+            declared |= {"more_results": paging.more} if paging.more else {}
         model = client.meta.service_model.operation_model(operation)
+        # Not the client's own `get_paginator`: it makes a class, with a documentation, for every list.
         return Paginator(getattr(client, xform_name(operation)), declared, model)
 
     def call(

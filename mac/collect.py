@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
+from queue import SimpleQueue
 
 from mac import accounts, config_aggregator, reading
 from mac.answers import CallError
@@ -287,6 +288,7 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
         waiting[account].rotate(-(len(waiting[account]) * number // len(waiting)))
     turns = deque(waiting)
     running: dict[Future[Reading], Scope] = {}
+    ended: SimpleQueue[Future[Reading]] = SimpleQueue()
     busy: Counter[str] = Counter()
 
     def start() -> bool:
@@ -297,8 +299,10 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
             free = busy[account] == 0 or isinstance(access, CallError) or not access.budget.throttled
             if free:
                 scope = waiting[account].popleft()
-                running[pool.submit(_read, work, scope)] = scope
+                future = pool.submit(_read, work, scope)
+                running[future] = scope
                 busy[account] += 1
+                future.add_done_callback(ended.put)
             if waiting[account]:
                 turns.append(account)
             if free:
@@ -308,10 +312,10 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
     while turns or running:
         while start():
             pass
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            scope = running.pop(future)
-            busy[scope.account] -= 1
-            yield scope, future.result()
+        future = ended.get()
+        scope = running.pop(future)
+        busy[scope.account] -= 1
+        yield scope, future.result()
 
 
 def _read(work: _Work, scope: Scope) -> Reading:

@@ -14,7 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any
 
-from botocore.loaders import JSONFileLoader, Loader
+from botocore.loaders import JSONFileLoader, Loader, create_loader
+from botocore.session import Session
 
 from mac.kinds import aws_kinds
 
@@ -77,16 +78,16 @@ class _Files(JSONFileLoader):
 
 
 class ModelLoader(Loader):
-    """In place of botocore's own. `unread`: the name of an output shape → elements to pass over.
+    """In place of botocore's own. Fills `unread`: the name of an output shape → elements to pass over.
 
     A service from which no kind is read keeps its whole model.
     """
 
     FILE_LOADER_CLASS = _Files
 
-    def __init__(self, inner: Loader) -> None:
+    def __init__(self, inner: Loader, unread: dict[str, tuple[bytes, ...]]) -> None:
         super().__init__(extra_search_paths=inner.search_paths, include_default_search_paths=False)
-        self.unread: dict[str, tuple[bytes, ...]] = {}
+        self.unread = unread
         self._called, self._reads = called(), reads()
 
     def load_data_with_path(self, name: str) -> Any:
@@ -110,6 +111,11 @@ class ModelLoader(Loader):
                 operations[name] = {**operation, "output": {**operation["output"], "shape": short}}
                 self.unread[short] = _unread(shapes, short, left_out)
         return cut
+
+
+def model_loader(session: Session, unread: dict[str, tuple[bytes, ...]]) -> ModelLoader:
+    """One that finds the models where the session would. Raises a BotoCoreError for wrong settings."""
+    return ModelLoader(create_loader(session.get_config_variable("data_path")), unread)
 
 
 def _references(node: Any) -> Iterator[Mapping[str, Any]]:

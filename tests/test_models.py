@@ -15,7 +15,7 @@ from test_parsing import fake
 
 from mac.kinds import Kind, aws_kinds
 from mac.kinds.kind import Place
-from mac.models import ModelLoader, called, reads
+from mac.models import ModelLoader, called, model_loader, reads
 from mac.parsing import ParserFactory, without
 
 ACCOUNT, REGION = fake.account_id(0), "us-east-1"
@@ -29,7 +29,7 @@ NARROWED = [
 
 @pytest.fixture(scope="module")
 def loader() -> ModelLoader:
-    return ModelLoader(Session().get_component("data_loader"))
+    return model_loader(Session(), {})
 
 
 def model(loader: Any, service: str) -> ServiceModel:
