@@ -21,6 +21,7 @@ from mac.grace import settle
 from mac.kinds import Kind, all_kinds, aws_kinds
 from mac.kinds.kind import Place
 from mac.links import link
+from mac.memory import many_answers
 from mac.model import (
     GLOBAL_REGION,
     Account,
@@ -133,6 +134,7 @@ def _asked(kind: Kind, place: Place) -> str:
     return kind.home or (place.regions or (place.region,))[0]
 
 
+@many_answers()
 def collect(
     config: InventoryConfig,
     last: Snapshot,
