@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, groupby
 
 from mac.kinds import (
     autoscaling_group,
@@ -53,10 +52,19 @@ def link(resources: Iterable[Resource], complete: Collection[Scope] = frozenset(
     `complete` are the scopes that were read completely just now: an EMR cluster that is missing there has
     ended, and its machines are leaving even while EC2 still shows them as running.
     """
-    known = sorted(resources, key=lambda r: r.sort_key)
     # Nothing is tied to what is in another place, and what is said of all machines at once fills the memory.
-    places = groupby(known, key=lambda r: (r.account, r.region))
-    return tuple(chain.from_iterable(_link_place(list(found), complete) for _, found in places))
+    places: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+    for resource in resources:
+        places[resource.account, resource.region].append(resource)
+    found: list[Resource] = []
+    for place in sorted(places):
+        found += _link_place(sorted(places.pop(place), key=_in_place), complete)
+    return tuple(found)
+
+
+def _in_place(resource: Resource) -> tuple[str, str, str]:
+    """What is left of its `sort_key` where the account and the region are the same."""
+    return (resource.kind, resource.id, resource.arn)
 
 
 def _link_place(known: Sequence[Resource], complete: Collection[Scope]) -> list[Resource]:
