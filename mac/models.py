@@ -98,7 +98,8 @@ class ModelLoader(Loader):
         return found, path
 
     def _cut(self, service: str, model: Model) -> Model:
-        operations = {name: model["operations"][name] for name in sorted(self._called[service])}
+        known = model["operations"]  # of a model that is older or newer than mac, perhaps without a call
+        operations = {name: known[name] for name in sorted(self._called[service]) if name in known}
         roots = (ref["shape"] for operation in operations.values() for ref in _references(operation))
         shapes = {name: model["shapes"][name] for name in _reachable(model, roots)}
         cut = {**model, "operations": operations, "shapes": shapes}
@@ -161,8 +162,6 @@ def _narrowed(
 ) -> str:
     """Adds a shape with the wanted members alone, and those below it; its name. At the top all stay: there
     are the tokens of pages. Appends to `left_out` the element and the shape of every other member.
-
-    Raises KeyError for a member that AWS does not know.
     """
     shape, own = shapes[name], f"{name} {suffix}"
     if shape["type"] == "list":
@@ -171,7 +170,9 @@ def _narrowed(
         return own
     members = dict(shape["members"]) if top else {}
     for member, below in wanted.items():
-        reference = shape["members"][member]
+        reference = shape["members"].get(member)
+        if reference is None:  # a model older than the kind: botocore would not parse it either
+            continue
         if below:
             inner = _narrowed(shapes, reference["shape"], below, suffix, left_out, top=False)
             reference = {**reference, "shape": inner}

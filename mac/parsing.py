@@ -42,10 +42,10 @@ def timestamp(value: Any) -> datetime:
 def without(body: bytes, elements: Iterable[bytes]) -> bytes:
     """An XML document without these elements and what is in them; as it is where that is not safe to tell.
 
-    Markup can stand in a document as text by way of comments, CDATA and document types alone, and an element
-    may be in another of its name. What has attributes, or a prefix, stays.
+    Markup can stand in a document as text by way of comments, CDATA, document types and processing
+    instructions alone, and an element may be in another of its name. What has attributes, or a prefix, stays.
     """
-    if b"<!" in body:
+    if b"<!" in body or body.find(b"<?", 1) > 0:
         return body
     for element in elements:
         start, end = b"<%b>" % element, b"</%b>" % element

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,6 +170,23 @@ def test_a_call_that_is_read_whole_has_the_shapes_of_botocore(loader: ModelLoade
             assert [e.name for e in ours.error_shapes] == [e.name for e in theirs.error_shapes]
 
 
+def test_a_model_that_lacks_a_call_or_a_member_is_cut_all_the_same(tmp_path: Path) -> None:
+    """A botocore of another time than mac's, or a folder of the user's own models."""
+    told = Session().get_component("data_loader").load_service_model("ec2", "service-2")
+    told["operations"].pop("DescribeNatGateways")
+    told["shapes"]["Instance"]["members"].pop("Architecture")
+    own = tmp_path / "ec2/2099-01-01"
+    own.mkdir(parents=True)
+    (own / "service-2.json").write_text(json.dumps(told), encoding="utf-8")
+    session = Session()
+    session.set_config_variable("data_path", str(tmp_path))
+    found = model(model_loader(session, {}), "ec2")
+    assert "DescribeNatGateways" not in found.operation_names
+    members = set(_members(found.operation_model("DescribeInstances").output_shape, ()))
+    assert "ImageId" in members
+    assert "Architecture" not in members
+
+
 def test_a_service_without_kinds_keeps_every_operation(loader: ModelLoader) -> None:
     assert set(model(loader, "sts").operation_names) == set(whole("sts").operation_names)
 
@@ -185,6 +204,8 @@ def test_a_service_without_kinds_keeps_every_operation(loader: ModelLoader) -> N
         (b"<r><a>1</r><a>2</a>", b"<r><a>1</r><a>2</a>"),
         (b"<r><![CDATA[<a>]]><a>1</a></r>", b"<r><![CDATA[<a>]]><a>1</a></r>"),
         (b"<r><!-- <a> --><a>1</a></r>", b"<r><!-- <a> --><a>1</a></r>"),
+        (b"<?xml?><r><?p <a> ?><a>1</a></r>", b"<?xml?><r><?p <a> ?><a>1</a></r>"),
+        (b"<?xml?><r><a>1</a></r>", b"<?xml?><r></r>"),
         (b"<r>&lt;a&gt;<a>1</a></r>", b"<r>&lt;a&gt;</r>"),
     ],
 )
