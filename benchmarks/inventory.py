@@ -4,7 +4,8 @@
 
 Starts benchmarks/fake_aws.py, an endpoint on loopback that answers every call after 100 ms, and reads all
 kinds of resources from it in a process of its own, as `mac inventory` does. Prints what came of it and writes
-benchmarks/results/inventory.json.
+benchmarks/results/inventory.json. The endpoint takes CPU time of the same cores: that is told as well, and so
+is the load of the machine before, since wall times mean little on one that does other work.
 
 The fewest possible calls: each distinct request once, lists on AWS's largest pages, one list of databases for
 the three kinds that it tells of, and no call for an identity that AssumeRole has told already.
@@ -144,6 +145,7 @@ def read(setting: Setting, *, again: bool = True) -> dict[str, Any]:
     """Reads, and if `again` a second time: one machine has changed by then."""
     address, config = os.environ["AWS_ENDPOINT_URL"], setting.config()
     before = _peak_mb()
+    ask(address, "reset")  # what the endpoint took to start is not of the reading
     wall, busy = time.perf_counter(), time.process_time()
     first = collect(config, Snapshot(), now=NOW)
     took, used = time.perf_counter() - wall, time.process_time() - busy
@@ -294,6 +296,7 @@ def measure(setting: Setting, *, again: bool) -> dict[str, Any]:
 
 
 def run(setting: Setting, growth: Iterable[int]) -> dict[str, Any]:
+    load = os.getloadavg()[0]
     steps = [
         (n, measure(replace(setting, instances=n), again=n == setting.instances))
         for n in sorted({*growth, setting.instances})
@@ -326,6 +329,8 @@ def run(setting: Setting, growth: Iterable[int]) -> dict[str, Any]:
         "peak_mb": round(found["peak_mb"], 1),
         "start_mb": round(found["start_mb"], 1),
         "cpu_seconds": round(found["cpu"], 2),
+        "endpoint_cpu_seconds": round(found["stats"]["cpu"], 2),
+        "load_before": round(load, 1),
         "cpu_ms_per_resource": round(found["cpu"] / found["resources"] * 1000, 3),
         "growth": [
             {
@@ -363,6 +368,8 @@ def show(result: Mapping[str, Any]) -> str:
         ("wall over ideal", f"{result['wall_over_ideal']}"),
         ("peak memory", f"{result['peak_mb']} MB"),
         ("CPU per resource", f"{result['cpu_ms_per_resource']} ms ({result['cpu_seconds']} s)"),
+        ("CPU of the endpoint", f"{result['endpoint_cpu_seconds']} s, on the same {result['cores']} cores"),
+        ("load before", f"{result['load_before']} (well above 0, wall times are those of a busy machine)"),
         ("growth", ", ".join(f"{step['instances']:,}: {step['seconds']} s" for step in result["growth"])),
         ("script over mac", f"{result['script_over_mac']} (one region measured, scaled by calls)"),
     ]

@@ -37,13 +37,14 @@ from mac.acting import ActingProvider, acting, acting_as
 from mac.answers import CallError, Cause
 from mac.kinds.kind import Answer, Gone, Item, Kind, Raw
 from mac.model import Account, ScopeState, Via
+from mac.models import REGIONS_CALL, model_loader
 from mac.parsing import ParserFactory
 from mac.retries import Budget, delay
 
 HUB = "organization"
 """Stands for the account from which others are entered, whose number nobody needs."""
 
-ROLE_CALL, IDENTITY_CALL, REGIONS_CALL = "AssumeRole", "GetCallerIdentity", "DescribeRegions"
+ROLE_CALL, IDENTITY_CALL = "AssumeRole", "GetCallerIdentity"
 
 _USER_AGENT = f"mac/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
 _MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
@@ -118,7 +119,10 @@ class Aws:
             account_id_endpoint_mode="disabled",  # a shared client must not keep one account's host
         )
         core = CoreSession()
-        core.register_component("response_parser_factory", ParserFactory())
+        unread: dict[str, tuple[bytes, ...]] = {}
+        # Where models lie is a setting of the SDK, which may be wrong: it is said when the first is wanted.
+        core.lazy_register_component("data_loader", lambda: model_loader(core, unread))
+        core.register_component("response_parser_factory", ParserFactory(unread))
         core.register_component("credential_provider", CredentialResolver([ActingProvider()]))
         core.register("before-parse", _check_answer)
         core.register("before-send", self._refuse_when_over)
@@ -189,6 +193,11 @@ class Aws:
         """botocore's model of a structure of a service."""
         with self._lock:
             return self._core.get_service_model(service).shape_for(name)
+
+    def paging(self, service: str, operation: str) -> Mapping[str, Any]:
+        """How botocore pages through an operation."""
+        found: Mapping[str, Any] = self._core.get_paginator_model(service).get_paginator(operation)
+        return found
 
     def enter(self, account: Account, region: str, via: Via | None = None) -> Access:
         """The way into an account: by its role, from `via` if there is one, or with the ambient credentials.
@@ -343,11 +352,13 @@ class ScopeApi:
     def _paginator(self, operation: str, key: str) -> Any:
         client, paging = self._client(operation), self._kind.paging.get(operation)
         if paging is None:
-            return client.get_paginator(xform_name(operation))
-        declared = {"input_token": paging.token, "output_token": paging.next, "result_key": key}
-        declared |= {"limit_key": paging.limit} if paging.limit else {}
-        declared |= {"more_results": paging.more} if paging.more else {}
+            declared: Any = self._aws.paging(self._kind.service, operation)
+        else:
+            declared = {"input_token": paging.token, "output_token": paging.next, "result_key": key}
+            declared |= {"limit_key": paging.limit} if paging.limit else {}
+            declared |= {"more_results": paging.more} if paging.more else {}
         model = client.meta.service_model.operation_model(operation)
+        # Not the client's own `get_paginator`: it makes a class, with a documentation, for every list.
         return Paginator(getattr(client, xform_name(operation)), declared, model)
 
     def call(
@@ -422,27 +433,3 @@ def _check_answer(**event: Any) -> None:
         fault = answers.fault(model.name, "json" in model.service_model.resolved_protocol, body)
         if fault:
             raise ResponseParserError(fault)
-
-
-def role_clients(role_arn: str, endpoint_url: str) -> Callable[[str, str], Any]:
-    """Makes clients (of a service, in a region) at `endpoint_url` that act by an assumed role.
-
-    For building an embedded AWS, with made-up credentials. What reads a real one goes through `Aws`.
-    """
-    config = Config(read_timeout=300, retries={"total_max_attempts": 1}, proxies={})
-    session = boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded")  # noqa: S106
-    sts = session.client("sts", region_name="us-east-1", endpoint_url=endpoint_url, config=config)
-    issued = sts.assume_role(RoleArn=role_arn, RoleSessionName="mac")["Credentials"]
-
-    def client(service: str, region: str) -> Any:
-        return session.client(
-            service,
-            region_name=region,
-            endpoint_url=endpoint_url,
-            config=config,
-            aws_access_key_id=issued["AccessKeyId"],
-            aws_secret_access_key=issued["SecretAccessKey"],
-            aws_session_token=issued["SessionToken"],
-        )
-
-    return client
