@@ -111,17 +111,20 @@ def test_units_are_read_with_those_below_them_and_without_what_is_excluded(
     assert len(read_accounts(everything)) == 22
 
 
-def page(*names: str, token: str = "", state: str = "ACTIVE") -> Any:
-    rows = [
+def rows(*numbers: str, state: str = "ACTIVE") -> list[dict[str, str]]:
+    return [
         {
             "Id": number,
             "Arn": f"arn:aws:organizations::{fleet.AMBIENT}:account/o-abc/{number}",
             "Name": f"n{number}",
             "Status": state,
         }
-        for number in names
+        for number in numbers
     ]
-    body = {"Accounts": rows} | ({"NextToken": token} if token else {})
+
+
+def page(*numbers: str, token: str = "", state: str = "ACTIVE") -> Any:
+    body = {"Accounts": rows(*numbers, state=state)} | ({"NextToken": token} if token else {})
     return fleet.answer(200, json.dumps(body), "application/x-amz-json-1.1")
 
 
@@ -173,6 +176,64 @@ def test_an_organization_without_any_account_is_no_answer(organization: dict[str
     assert read_accounts(second) == read_accounts(first)
     (status,) = [s for s in second.scopes if s.state is not ScopeState.COMPLETE]
     assert (status.scope, status.cause) == (accounts.ACCOUNTS, "malformed")
+
+
+@pytest.mark.parametrize("operation", ["ListAccountsForParent", "ListChildren"])
+def test_a_unit_without_the_list_of_what_is_in_it_is_no_answer(
+    organization: dict[str, str], operation: str
+) -> None:
+    units = (organization["prod"],)
+    first = read(inventory(units=units))
+    empty = fleet.answer(200, "{}", "application/x-amz-json-1.1")
+    second = read(inventory(units=units), first, fleet.Watch({(operation, ""): empty}))
+    assert read_accounts(second) == read_accounts(first) != set()
+    (status,) = [s for s in second.scopes if s.state is not ScopeState.COMPLETE]
+    assert (status.scope, status.cause) == (accounts.ACCOUNTS, "malformed")
+
+
+def members(count: int) -> list[str]:
+    return [f"{number:012}" for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [(10, 7, False), (10, 6, True), (4, 2, False), (3, 1, False), (2, 0, True), (20, 21, False)],
+)
+def test_an_organization_that_lost_many_accounts_at_once_keeps_them_until_a_person_says_so(
+    before: int, after: int, refused: bool
+) -> None:
+    def listing(count: int) -> Any:
+        return lambda _, kind, place, __: [kind.transform(place, row) for row in rows(*members(count))]
+
+    config = inventory()
+    first = accounts.find(config, Snapshot(), fleet.Watch().aws(), listing(before))
+    last = Snapshot(accounts=first.known(config))
+    second = accounts.find(config, last, fleet.Watch().aws(), listing(after))
+    error = second.errors[accounts.ACCOUNTS]
+    assert [a.id for a in second.accounts] == members(before if refused else after)
+    assert (error is not None) == refused
+    if error:
+        assert error.cause == "shrunk"
+        assert f"of the {before} accounts" in error.reason
+        assert "--allow-shrink" in error.reason
+    allowed = accounts.find(replace(config, largest_loss=1), last, fleet.Watch().aws(), listing(after))
+    assert [a.id for a in allowed.accounts] == members(after)
+
+
+def test_an_account_that_moves_between_pages_of_the_list_stays(organization: dict[str, str]) -> None:
+    first = read(inventory())
+    lists: list[int] = []
+
+    def forget_one(parsed: dict[str, Any], **_: Any) -> None:
+        lists.append(1)
+        if len(lists) == 2:  # the second page of the first reading
+            parsed["Accounts"].pop()
+
+    aws = fleet.Watch().aws()
+    aws.events.register("after-call.organizations.ListAccounts", forget_one)
+    second = collect(inventory(), first, now=NOW, aws=aws)
+    assert read_accounts(second) == read_accounts(first)
+    assert len(lists) == 4
 
 
 def test_an_organization_that_was_never_read_cannot_be_guessed(organization: dict[str, str]) -> None:

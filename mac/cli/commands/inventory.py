@@ -26,10 +26,21 @@ if TYPE_CHECKING:
 )
 @click.option("--refresh", is_flag=True, help="Read AWS even if --snapshot names a snapshot.")
 @click.option("--strict", is_flag=True, help="End with 1 when a scope was not read completely.")
+@click.option(
+    "--allow-shrink",
+    is_flag=True,
+    help="Let the organization have lost more than 30 % of its accounts since the last reading.",
+)
 @options.output_format("text", "json")
 @click.pass_context
 def command(
-    ctx: click.Context, root: Path, snapshot: str | None, refresh: bool, strict: bool, output_format: str
+    ctx: click.Context,
+    root: Path,
+    snapshot: str | None,
+    refresh: bool,
+    strict: bool,
+    allow_shrink: bool,
+    output_format: str,
 ) -> int:
     """Read AWS and keep what was found."""
     ctx.obj.root = str(root)
@@ -49,7 +60,7 @@ def command(
     else:
         to = Path(snapshot).absolute() if snapshot else None
         with progress.stage_progress() as report_progress:
-            found = pipeline.inventory(root, to=to, progress=report_progress)
+            found = pipeline.inventory(root, to=to, allow_shrink=allow_shrink, progress=report_progress)
         place = snapshot or "inventory/snapshot/"
         progress.diagnostics(f"written to {place}")
     now = datetime.now(UTC)
@@ -64,7 +75,10 @@ def command(
     complete = [s.state is ScopeState.COMPLETE for s in found.scopes]
     if read and complete and not any(complete):
         return errors.ENVIRONMENT
-    return errors.PROBLEMS if strict and not all(complete) else errors.DONE
+    if strict and not all(complete):
+        progress.diagnostics(scope_table.refusal(found))
+        return errors.PROBLEMS
+    return errors.DONE
 
 
 @command.command(
