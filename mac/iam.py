@@ -15,6 +15,9 @@ TEMPLATE_VERSION = "2010-09-09"  # the version of CloudFormation's templates
 # They tell a disabled region from a failing one. GetCallerIdentity needs no permission.
 _ALWAYS = frozenset(regions.CALLS.values())
 
+PRINCIPAL = "arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/.+)"
+"""The ARN of who may take on a role, as a regular expression of the whole."""
+
 Json = dict[str, Any]
 
 
@@ -92,7 +95,7 @@ def stack_set(kinds: Iterable[Kind], role: str, principal: str = "", external_id
     parameter: Json = {
         "Type": "String",
         "Description": "The ARN of the role or user that mac runs as.",
-        "AllowedPattern": "arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/.+)",
+        "AllowedPattern": PRINCIPAL,
     }
     properties: Json = {
         "RoleName": name,

@@ -36,7 +36,7 @@ Source = Path | Revision
 def locate(text: str) -> Source:
     """What a user names: what lies at that path, if there is something, else a revision. Reads nothing."""
     path = Path(text)
-    if path.exists():
+    if text and path.exists():  # an empty path is the current folder to Python
         return path.absolute()
     found = _REVISION.fullmatch(text)
     if found is None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from click.testing import Result
 
 from mac import accounts, iam, schema, scope_table, source
 from mac.collect import collect
@@ -21,6 +23,7 @@ from mac.model import (
     Account,
     EnabledRegions,
     InventoryConfig,
+    KnownAccount,
     Lifecycle,
     Organization,
     Resource,
@@ -30,7 +33,8 @@ from mac.model import (
 )
 from mac.problems import AwsError, Severity
 from mac.snapshot import files as snapshot_files
-from mac.snapshot import from_bytes, from_files, to_bytes
+from mac.snapshot import from_bytes, from_files, stored_files, to_bytes
+from mac.snapshot import read as read_stored
 from mac.standards import decode
 from tests import aws_fleet as fleet
 
@@ -218,6 +222,29 @@ def test_an_organization_that_lost_many_accounts_at_once_keeps_them_until_a_pers
         assert "--allow-shrink" in error.reason
     allowed = accounts.find(replace(config, largest_loss=1), last, fleet.Watch().aws(), listing(after))
     assert [a.id for a in allowed.accounts] == members(after)
+
+
+def test_accounts_that_are_missing_from_a_list_are_read_until_it_is_allowed_that_they_go(
+    organization: dict[str, str], tmp_path: Path, mac: Callable[..., Result]
+) -> None:
+    root = tmp_path / "monitoring"
+    assert mac("init", root).exit_code == 0
+    (root / "inventory/aws.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Inventory\nspec:\n"
+        "  accounts: {organization: {role: mac-reader}}\n"
+        f"  regions: [{fleet.REGION}]\n  kinds: [sqs-queue]\n"
+    )
+    gone = members(30)
+    known = Snapshot(accounts=tuple(KnownAccount(number, f"n{number}") for number in gone))
+    for path, data in stored_files(known).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    told = mac("inventory", "-C", root, "--strict")
+    assert told.exit_code == 1
+    assert "of the 30 accounts that the organization had, 30 are not listed any more" in told.stderr
+    assert read_accounts(read_stored(root / "inventory/snapshot")) == set(gone)
+    assert mac("inventory", "-C", root, "--strict", "--allow-shrink").exit_code == 0
+    assert len(read_accounts(read_stored(root / "inventory/snapshot")) - set(gone)) == 23
 
 
 def test_an_account_that_moves_between_pages_of_the_list_stays(organization: dict[str, str]) -> None:

@@ -53,7 +53,8 @@ def command(
     from mac.cli.problems import show
     from mac.model import ScopeState
 
-    source = snapshot_source.locate(snapshot) if snapshot and not refresh else None
+    named = None if snapshot is None else snapshot_source.locate(snapshot)
+    source = None if refresh else named
     read = not (source and snapshot_source.is_there(source, root))
     if source and not read:
         found = snapshot_source.read(source, root)
@@ -101,6 +102,8 @@ def command(
 @click.pass_context
 def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal: str | None) -> None:
     """Print the least-privilege IAM policy for the kinds that are read."""
+    import re
+
     from mac import emit, iam, kinds, pipeline
     from mac.problems import did_you_mean
 
@@ -109,6 +112,12 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal:
     unknown = sorted(set(names) - known.keys())
     if unknown:
         raise click.BadParameter(f"{unknown[0]}: {did_you_mean(unknown[0], known)}", param_hint="--kind")
+    if principal is not None and not re.fullmatch(iam.PRINCIPAL, principal):
+        raise click.BadParameter(
+            f"{principal!r} is not the ARN of a role, a user or an account, such as "
+            "arn:aws:iam::123456789012:role/mac",
+            param_hint="--principal",
+        )
     chosen, others = ([known[name] for name in names], []) if names else pipeline.asked(config)
     principal = principal or (config.via.role_arn if config.via else "")
     organization = config.organization
@@ -179,7 +188,7 @@ def list_(
         {
             "kind": all_kinds.names(),
             "service": catalog.services,
-            "account": {*names.values(), *(s.scope.account for s in found.scopes)},
+            "account": {*names, *names.values(), *(s.scope.account for s in found.scopes)},
             "region": {*catalog.inventory.regions, *(s.scope.region for s in found.scopes)},
         },
     )
@@ -224,5 +233,5 @@ def _stored(root: Path, text: str | None) -> Snapshot:
     """The snapshot that is named, else the one that the repository keeps."""
     from mac import conventions, snapshot_source
 
-    source = snapshot_source.locate(text) if text else root / conventions.SNAPSHOT_DIR
+    source = root / conventions.SNAPSHOT_DIR if text is None else snapshot_source.locate(text)
     return snapshot_source.read(source, root)
