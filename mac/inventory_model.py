@@ -116,6 +116,16 @@ class Resource:
     attributes: Mapping[str, Json] = field(default_factory=dict)
     launched: str = ""
 
+    def port(self, port: int) -> int | None:
+        """Where it answers at its address for what listens on `port` in it; None when nowhere.
+
+        Containers that share their machine's address are given ports of the machine (`host_ports`). Where
+        these are the same, others may be open too; where they are mapped, only what is mapped can be reached.
+        """
+        given: Mapping[str, int] = self.attributes.get("host_ports") or {}
+        mapped = any(inside != str(outside) for inside, outside in given.items())
+        return given.get(str(port), None if mapped else port)
+
     @property
     def sort_key(self) -> tuple[str, str, str, str, str]:
         return (self.account, self.region, self.kind, self.id, self.arn)
