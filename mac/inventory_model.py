@@ -5,7 +5,7 @@ A part of `mac.model`, from where everyone imports it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -64,6 +64,14 @@ class Scope:
 
     def __str__(self) -> str:
         return f"{self.account}/{self.region}/{self.kind}"
+
+
+def together(scopes: Sequence[Scope]) -> str:
+    """A scope, or what several have in common: "123456789012/*/ec2-instance (4 scopes)"."""
+    if len(scopes) == 1:
+        return str(scopes[0])
+    parts = ({s.account for s in scopes}, {s.region for s in scopes}, {s.kind for s in scopes})
+    return f"{'/'.join('*' if len(names) > 1 else min(names) for names in parts)} ({len(scopes)} scopes)"
 
 
 class ScopeState(StrEnum):

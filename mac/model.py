@@ -31,6 +31,7 @@ Scope = inventory_model.Scope
 ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
+together = inventory_model.together
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 

@@ -10,7 +10,16 @@ from typing import Any
 
 from mac import durations, summary
 from mac.kinds import all_kinds
-from mac.model import GLOBAL_REGION, KnownAccount, Lifecycle, Scope, ScopeState, ScopeStatus, Snapshot
+from mac.model import (
+    GLOBAL_REGION,
+    KnownAccount,
+    Lifecycle,
+    Scope,
+    ScopeState,
+    ScopeStatus,
+    Snapshot,
+    together,
+)
 from mac.problems import Problem
 
 _SINGLY = 3  # scopes of one status that are told one by one
@@ -105,13 +114,10 @@ class Group:
     def __str__(self) -> str:
         """The scope, or what several have in common: "123456789012/*/ec2-instance (4 scopes)"."""
         scopes = [s.scope for s in self.statuses]
-        if len(scopes) == 1:
-            return str(scopes[0])
-        accounts = sorted({s.account for s in scopes})
-        parts = ({s.account for s in scopes}, {s.region for s in scopes}, {s.kind for s in scopes})
-        where = "/".join("*" if len(names) > 1 else min(names) for names in parts)
-        among = f" in {len(accounts)} accounts: {_some(accounts)}" if len(accounts) > 1 else ""
-        return f"{where} ({len(scopes)} scopes{among})"
+        accounts = sorted({scope.account for scope in scopes})
+        if len(accounts) == 1:
+            return together(scopes)
+        return f"{together(scopes)[:-1]} in {len(accounts)} accounts: {_some(accounts)})"
 
 
 def incomplete(statuses: Iterable[ScopeStatus]) -> list[Group]:
@@ -141,14 +147,14 @@ def incomplete(statuses: Iterable[ScopeStatus]) -> list[Group]:
 
 
 def refusal(found: Snapshot) -> str:
-    """Why `--strict` fails: how many scopes, which, and for which reasons."""
+    """Why a reading is not good enough: how many scopes, which, and for which reasons."""
     groups = incomplete(found.scopes)
     count = sum(len(group.statuses) for group in groups)
     told = [f"  {group}: {group.status}: {group.reason}" for group in groups[:_TOLD]]
     rest = len(groups) - len(told)
     told += [f"  and {rest} more of the table above"] if rest else []
     of = f"{count} of {summary.number(len(found.scopes), 'scope')}"
-    return "\n".join([f"--strict: {of} {'was' if count == 1 else 'were'} not read completely:", *told])
+    return "\n".join([f"{of} {'was' if count == 1 else 'were'} not read completely:", *told])
 
 
 def _common(status: ScopeStatus) -> str:

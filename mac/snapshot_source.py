@@ -93,6 +93,29 @@ def _place(repository: git.Repository, source: Revision, root: Path) -> tuple[Pa
     return (Path.cwd() if source.path.startswith("./") else repository.top), path.as_posix()
 
 
+def to_write(text: str, root: Path) -> Path:
+    """The file that a reading of AWS is to be written to, absolute.
+
+    Raises UsageError, before anything is asked, for what cannot be written or is of somebody else.
+    """
+    source = locate(text)
+    if isinstance(source, Revision):
+        if is_there(source, root):
+            raise UsageError(f"{text} is a Git revision, which cannot be written", "name a file")
+        source = Path(text).absolute()
+    if source.is_dir():
+        raise UsageError(f"{text} is a folder", "name a file; without --snapshot it is inventory/snapshot/")
+    if not source.parent.is_dir():
+        raise UsageError(f"{text}: there is no folder {source.parent}", "make it first")
+    if source.exists() and source.stat().st_size:
+        try:
+            snapshot.read(source)
+        except ProblemsError as error:
+            hint = "name another file, or remove this one"
+            raise UsageError(f"{text} is not a snapshot, and is not overwritten", hint) from error
+    return source
+
+
 def encode(found: Snapshot, path: Path) -> bytes:
     """The single-file form, compressed when the file's name ends in .gz."""
     data = snapshot.to_bytes(found)

@@ -126,12 +126,12 @@ def test_many_reasons_of_one_status_are_one_line_with_the_most_frequent() -> Non
 def test_a_refusal_says_how_many_scopes_failed_which_and_why() -> None:
     told = scope_table.refusal(snapshot(lacking("ec2-instance", "DescribeInstances: no")))
     assert told.splitlines() == [
-        "--strict: 1 of 2 scopes was not read completely:",
+        "1 of 2 scopes was not read completely:",
         "  111111111111/us-east-1/ec2-instance: stale (unsupported): DescribeInstances: no",
     ]
     causes = list(Cause)[:7]
     many = scope_table.refusal(snapshot(*(lacking(f"kind-{c}", f"no: {c}", c) for c in causes)))
-    assert many.splitlines()[0] == "--strict: 7 of 8 scopes were not read completely:"
+    assert many.splitlines()[0] == "7 of 8 scopes were not read completely:"
     assert many.splitlines()[-1] == "  and 2 more of the table above"
 
 

@@ -251,6 +251,41 @@ def test_a_revision_that_is_not_there_is_not_taken_for_a_file_to_write(
     assert sorted(path.name for path in repository.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("HEAD", "is a Git revision, which cannot be written"),
+        ("inventory", "is a folder"),
+        ("nowhere/fleet.jsonl", "there is no folder"),
+        ("mac.yaml", "is not a snapshot, and is not overwritten"),
+    ],
+)
+def test_a_reading_is_not_written_over_what_is_no_snapshot_and_aws_is_not_asked_first(
+    mac: Mac, repository: Path, place: str, words: str
+) -> None:
+    before = {path: path.read_bytes() for path in repository.glob("*") if path.is_file()}
+    told = mac("inventory", "--refresh", "--snapshot", place)
+    assert told.exit_code == 64
+    assert words in told.stderr
+    assert "asking AWS" not in told.stderr
+    assert {path: path.read_bytes() for path in repository.glob("*") if path.is_file()} == before
+
+
+def test_without_a_name_what_is_kept_is_compared_with_what_was_committed_last(
+    mac: Mac, repository: Path
+) -> None:
+    assert mac("inventory", "diff").stdout == mac("inventory", "diff", "HEAD").stdout != ""
+
+
+def test_a_list_without_a_hit_says_what_may_have_been_meant(mac: Mac, repository: Path) -> None:
+    told = mac("inventory", "list", "--where", "state=runing")
+    assert told.exit_code == 0
+    assert told.stderr.splitlines() == [
+        "0 of 4 resources",
+        'no resource has state=runing; did you mean "running"?',
+    ]
+
+
 def test_configuration_is_generated_from_a_revision_as_it_was_from_the_file(
     mac: Mac, repository: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import click
 from mac.cli import errors, options, progress
 
 if TYPE_CHECKING:
-    from mac.model import Snapshot
+    from mac.model import Resource, Snapshot
 
 
 @click.group(
@@ -53,13 +53,12 @@ def command(
     from mac.cli.problems import show
     from mac.model import ScopeState
 
-    named = None if snapshot is None else snapshot_source.locate(snapshot)
-    source = None if refresh else named
+    source = None if snapshot is None or refresh else snapshot_source.locate(snapshot)
     read = not (source and snapshot_source.is_there(source, root))
     if source and not read:
         found = snapshot_source.read(source, root)
     else:
-        to = Path(snapshot).absolute() if snapshot else None
+        to = None if snapshot is None else snapshot_source.to_write(snapshot, root)
         with progress.stage_progress() as report_progress:
             found = pipeline.inventory(root, to=to, allow_shrink=allow_shrink, progress=report_progress)
         place = snapshot or "inventory/snapshot/"
@@ -74,11 +73,11 @@ def command(
     if problems:
         show(problems, root)
     complete = [s.state is ScopeState.COMPLETE for s in found.scopes]
-    if read and complete and not any(complete):
-        return errors.ENVIRONMENT
-    if strict and not all(complete):
-        progress.diagnostics(scope_table.refusal(found))
-        return errors.PROBLEMS
+    nothing = read and bool(complete) and not any(complete)
+    if nothing or (strict and not all(complete)):
+        why = "--strict: " if strict else ""
+        progress.diagnostics(why + scope_table.refusal(found))
+        return errors.ENVIRONMENT if nothing else errors.PROBLEMS
     return errors.DONE
 
 
@@ -175,6 +174,11 @@ def list_(
     catalog = pipeline.load(root)
     found = _stored(root, snapshot)
     names = {a.name: a.id for a in found.accounts} | {a.name: a.id for a in catalog.inventory.accounts}
+
+    def labels_of(resource: Resource) -> dict[str, str]:
+        return labels(resource, catalog.project.labels)
+
+    wanted = tuple(inventory_list.condition(text) for text in conditions)
     listed = inventory_list.select(
         found.resources,
         inventory_list.Selection(
@@ -182,9 +186,9 @@ def list_(
             services,
             tuple(names.get(account, account) for account in accounts),
             regions,
-            tuple(inventory_list.condition(text) for text in conditions),
+            wanted,
         ),
-        lambda resource: labels(resource, catalog.project.labels),
+        labels_of,
         {
             "kind": all_kinds.names(),
             "service": catalog.services,
@@ -200,10 +204,13 @@ def list_(
     else:
         options.data(inventory_list.as_table(listed))
         progress.diagnostics(f"{len(listed)} of {len(found.resources)} resources")
+    if not listed:
+        for hint in inventory_list.misspelled(found.resources, wanted, labels_of):
+            progress.diagnostics(hint)
 
 
 @command.command("diff", epilog="Example: mac inventory diff HEAD~1 inventory/snapshot --format json")
-@click.argument("before", metavar="BEFORE")
+@click.argument("before", metavar="[BEFORE]", default="HEAD")
 @click.argument("after", metavar="[AFTER]", required=False)
 @options.output_format("text", "json")
 @click.pass_context
@@ -211,7 +218,8 @@ def diff_(ctx: click.Context, before: str, after: str | None, output_format: str
     """Show which resources came, went and changed between two snapshots.
 
     Each is a file, a folder, a Git revision (REV: the snapshot that the repository kept then) or a path in
-    one (REV:PATH). AFTER is the snapshot that the repository keeps now if it is left out.
+    one (REV:PATH). AFTER is the snapshot that the repository keeps now if it is left out, BEFORE the one that
+    was committed last.
     """
     from mac import conventions, emit, inventory_diff, pipeline
     from mac.labels import labels
