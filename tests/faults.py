@@ -346,14 +346,15 @@ def main(groups: Collection[str]) -> int:
     tally, began = Tally(), time.monotonic()
     steps = [(name, lambda name=name: _group(name, tally)) for name in groups]
     for name, step in [*steps, ("recorded", lambda: _recorded(groups, tally))]:
+        told = len(tally.wrong)
         step()
+        for line in tally.wrong[told:]:
+            print(line, file=sys.stderr, flush=True)
         print(f"{time.monotonic() - began:6.0f} s  {name}: so far {tally}", flush=True)
     for kind in sorted(tally.asked):
         untried = sorted(set(aws_kinds()[kind].calls) - tally.asked[kind])
         if untried:
             print(f"not tried of {kind}: {', '.join(untried)}")
-    for line in tally.wrong:
-        print(line, file=sys.stderr)
     return 1 if tally.wrong or tally.targets_lost else 0
 
 

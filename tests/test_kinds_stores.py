@@ -52,6 +52,10 @@ def account(moto: str) -> Account:
     # More domains than one call describes, and what is of another service's.
     for number in range(3, 7):
         aws.client("opensearch").create_domain(DomainName=f"search{number}", TagList=fleet.PAIRS)
+    return made
+
+
+def graph(aws: boto3.Session) -> None:
     cluster(aws, "graph", True, "neptune")
     aws.client("rds").create_db_instance(
         DBInstanceIdentifier="node",
@@ -60,11 +64,12 @@ def account(moto: str) -> Account:
         Engine="neptune",
         Tags=fleet.PAIRS,
     )
-    return made
 
 
 def build(aws: boto3.Session, number: int, tagged: bool) -> None:
-    """One of each."""
+    """One of each, and the first time one of those that RDS lists for another service."""
+    if number == 0:
+        graph(aws)
     pairs = fleet.PAIRS if tagged else []
     subnets = fleet.subnets(aws)
     cluster(aws, f"aurora{number}", tagged)
