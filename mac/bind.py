@@ -143,8 +143,9 @@ def _accepts(labels: Mapping[str, str], label: str, values: tuple[str, ...]) -> 
 
 
 def _collectable(standard: Standard, resource: Resource) -> bool:
-    """A scraped resource needs an address, one that is read from CloudWatch needs dimensions there."""
-    if standard.scrape is not None and not resource.addresses:
+    """What is scraped needs an address and the port, what CloudWatch tells of needs dimensions there."""
+    scrape = standard.scrape
+    if scrape is not None and (not resource.addresses or resource.port(scrape.port) is None):
         return False
     return standard.cloudwatch is None or bool(all_kinds()[resource.kind].dimensions(resource))
 
@@ -236,6 +237,10 @@ def _why_no_service(catalog: Catalog, resource: Resource) -> str:
 
 def _why_no_standard(resource: Resource, labels: Mapping[str, str], meant: list[Standard]) -> str:
     if meant:
+        wanted = [s.scrape.port for s in meant if s.scrape is not None]
+        closed = [port for port in wanted if resource.addresses and resource.port(port) is None]
+        if closed:
+            return f"its container's port {closed[0]} is not mapped to a port of its machine"
         return "it has neither an address to scrape nor metrics in CloudWatch"
     role = labels.get(conventions.ROLE)
     having = f"the role {quoted(role)}" if role else "no role"

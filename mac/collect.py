@@ -330,8 +330,9 @@ def _read(work: _Work, scope: Scope) -> Reading:
         found = work.read_all(access, kind, place, {r.sort_key: r for r in work.known(scope)})
     except CallError as error:
         region = _asked(kind, place)
-        judged = work.aws.judge_region(access, region, error) if error.region_in_doubt else error
-        return Reading(error=judged)
+        if error.region_in_doubt:
+            error = work.aws.judge_region(access, region, error, kind.service)
+        return Reading(error=error)
     return Reading(found)
 
 

@@ -93,7 +93,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class InventoryConfig:
-    """`inventory/aws.yaml`. `max_age`, `grace` and `deadline` are seconds."""
+    """`inventory/aws.yaml`. `max_age`, `grace` and `deadline` are seconds.
+
+    `largest_loss`: the share (0…1) of its accounts that an organization may lose between two readings.
+    """
 
     accounts: tuple[Account, ...]
     regions: tuple[str, ...]
@@ -108,6 +111,7 @@ class InventoryConfig:
     deadline: float = 600  # for all pages of one scope
     aggregators: tuple[ConfigAggregator, ...] = ()
     listed: tuple[Listed, ...] = ()  # of all files
+    largest_loss: float = 0.3  # no key of the file: allowed for one run
 
 
 @dataclass(frozen=True, slots=True)

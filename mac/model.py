@@ -30,6 +30,7 @@ Scope = inventory_model.Scope
 ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
+together = inventory_model.together
 
 # Who is told, and when not, has one too.
 AlertSeverity = team_model.AlertSeverity

@@ -18,8 +18,7 @@ from botocore.loaders import JSONFileLoader, Loader, create_loader
 from botocore.session import Session
 
 from mac.kinds import aws_kinds
-
-REGIONS_CALL = "DescribeRegions"
+from mac.regions import DESCRIBE_CALL
 
 Model = dict[str, Any]
 """A service's model as botocore loads it: "operations" and "shapes"."""
@@ -30,7 +29,7 @@ Tree = dict[str, Any]
 Reference = tuple[str, str]
 """The name of an element in an answer, and of its shape."""
 
-_OWN_CALLS = {"ec2": (REGIONS_CALL,)}  # of a service that has kinds, and of no kind
+_OWN_CALLS = {"ec2": (DESCRIBE_CALL,)}  # of a service that has kinds, and of no kind
 
 
 def called() -> Mapping[str, frozenset[str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mac import conventions, files, kinds, source, testcases
 from mac.model import Catalog, InventoryConfig, Listed, Standard
-from mac.problems import Location, Problem, Severity, errors, ordered
+from mac.problems import Location, Problem, Severity, errors, nearest, ordered
 from mac.source import Document
 from mac.standards import decode, envelope, extension, listing, references
 from mac.standards.written import Written
@@ -102,6 +102,14 @@ def _digests(written: Written) -> dict[str, str]:
     return {name: document.content_digest for name, document in sorted(documents.items())}
 
 
+def _beside(path: Path, root: Path) -> list[str]:
+    """What lies in the folder of a path that leads nowhere, as one would name it."""
+    try:
+        return [files.shown(other, root) for other in path.parent.iterdir()]
+    except OSError:
+        return []
+
+
 def _documents(folder: Path, unlisted: Callable[[OSError], None]) -> Iterator[Path]:
     """YAML files below a folder, sorted; hidden ones are somebody else's. `unlisted` is told of folders whose
     files cannot be known: what is in them has not been removed.
@@ -155,6 +163,12 @@ class _Reading:
                 listed, problems = listing.read(document)
                 found += listed
                 self.problems += problems
+            elif self.problems[-1].code == "file-missing":
+                # The line that names it is what is wrong, not a file that is not there.
+                place = inventory.location((*at, "file"))
+                message = f"there is no file {raw['file']}"
+                hint = nearest(raw["file"], _beside(path, self.root)) or "write it, or take the source out"
+                self.problems[-1] = Problem(place, "file-missing", message, hint)
         return tuple(found)
 
     def note_unlisted(self, error: OSError) -> None:
