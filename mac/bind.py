@@ -7,11 +7,11 @@ Every resource of the snapshot ends up in a binding or in `unbound`; none is dro
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
-from mac import conventions, parameters
+from mac import conventions, parameters, slo
 from mac.kinds import all_kinds
 from mac.labels import labels as labels_of
 from mac.model import (
@@ -83,7 +83,9 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     bindings = tuple(
         _binding(catalog, key, members, today, notes) for key, members in sorted(groups.items(), key=_by_key)
     )
-    problems = [*notes.problems(), *_expired(catalog, today)]
+    measured = tuple(_objectives(catalog, bindings, today))
+    problems = [*notes.problems(), *_expired(catalog, today), *_unmeasured(catalog, bindings, measured)]
+    bindings = tuple(sorted((*bindings, *measured), key=_order))
     return Bindings(bindings, tuple(unbound), cells.all(), ordered(problems), bound)
 
 
@@ -97,6 +99,10 @@ def _candidates(by_kind: Mapping[str, list[Standard]], kind: str) -> list[Standa
     known = all_kinds().get(kind)
     alike = by_kind.get(known.like, []) if known and known.like else []
     return sorted([*by_kind.get(kind, []), *(s for s in alike if s.cloudwatch is None)], key=lambda s: s.name)
+
+
+def _order(binding: Binding) -> tuple[str, str, str, str]:
+    return (binding.cell.name, binding.environment, binding.service, binding.standard.name)
 
 
 # --- labels ------------------------------------------------------------------------------------------
@@ -281,12 +287,17 @@ def _binding(
         tier=document.tier if document else catalog.project.default_tier,
         members=tuple(members),
         partitions=tuple(Partition(o, partitions[o], sizes[o]) for o in sorted(partitions)),
-        silenced=frozenset(
-            e.alert
-            for e in (document.exemptions if document else ())
-            if e.alert and e.standard == standard_name and _holds(e.expires, today)
-            if e.environment in ("", environment)
-        ),
+        silenced=_silenced(document, standard_name, environment, today),
+    )
+
+
+def _silenced(document: Service | None, standard_name: str, environment: str, today: date) -> frozenset[str]:
+    """The alerts of a standard that exemptions leave out."""
+    return frozenset(
+        e.alert
+        for e in (document.exemptions if document else ())
+        if e.alert and e.standard == standard_name and _holds(e.expires, today)
+        if e.environment in ("", environment)
     )
 
 
@@ -368,6 +379,60 @@ def _team(
             notes.add_unknown("unknown-team", team, resource, message, nearest(team, catalog.teams))
     known = tagged & set(catalog.teams)
     return known.pop() if len(known) == 1 and len(tagged) == 1 else catalog.project.default_team
+
+
+# --- objectives --------------------------------------------------------------------------------------
+
+
+def _objectives(catalog: Catalog, bindings: tuple[Binding, ...], today: date) -> Iterator[Binding]:
+    """The SLOs of every service, in each place where it has what they measure."""
+    places: dict[tuple[Cell, str, str], list[Binding]] = defaultdict(list)
+    for binding in bindings:
+        places[binding.cell, binding.environment, binding.service].append(binding)
+    for (_, environment, name), own in places.items():
+        service = catalog.services.get(name)
+        for objective in service.slos if service else ():
+            found = [b for b in own if objective.standard in ("", b.standard.name)]
+            indicator = slo.find(objective, catalog.standards)
+            if not found or indicator is None or objective.environment not in ("", environment):
+                continue
+            compiled = slo.standard(objective, indicator, catalog.standards)
+            labels = {conventions.SERVICE: name, conventions.ENVIRONMENT: environment}
+            if not _exempt(catalog, labels, compiled, today):
+                measured = found[0]
+                yield replace(
+                    measured,
+                    standard=compiled,
+                    members=measured.members if objective.standard else (),
+                    partitions=(replace(measured.partitions[0], override=""),),
+                    silenced=_silenced(service, compiled.name, environment, today),
+                )
+
+
+def _unmeasured(
+    catalog: Catalog, bindings: tuple[Binding, ...], measured: tuple[Binding, ...]
+) -> Iterator[Problem]:
+    """SLOs that are rendered nowhere although their service has resources."""
+    present = {b.service for b in bindings}
+    rendered = {(b.service, b.standard.name) for b in measured}
+    for name, service in catalog.services.items():
+        for objective in service.slos:
+            own = conventions.slo_standard(objective.name)
+            if name not in present or (name, own) in rendered or _is_exempted(service, own):
+                continue
+            where = f" in {objective.environment}" if objective.environment else ""
+            what = f"what the standard {objective.standard} watches" if objective.standard else "any resource"
+            yield Problem(
+                objective.location,
+                "slo-unbound",
+                f"{name} has not {what}{where}, so nothing measures its SLO {objective.name}",
+                "remove it, or see why the inventory does not have it",
+                Severity.WARNING,
+            )
+
+
+def _is_exempted(service: Service, standard: str) -> bool:
+    return any(e.standard == standard and not e.alert for e in service.exemptions)
 
 
 # --- exemptions --------------------------------------------------------------------------------------

@@ -4,15 +4,14 @@ Raw dictionaries stop at the border: documents become these types in `standards`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mac import inventory_config, inventory_model
+from mac import inventory_config, inventory_model, slo_model, text
 from mac.problems import NOWHERE, Location
 
-# What the inventory is told to read, and what is found, have files of their own.
+# What the inventory is told to read, what is found, and objectives, have files of their own.
 Account = inventory_config.Account
 ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
@@ -32,6 +31,11 @@ ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
 
+BurnRate = slo_model.BurnRate
+Indicator = slo_model.Indicator
+Slo = slo_model.Slo
+Text = text.Text
+
 # --- standards, services, teams, settings ------------------------------------------------------------
 
 ParameterValue = float | int | str
@@ -50,28 +54,6 @@ class Parameter:
     description: str = ""
     open_to_tags: bool = False
     location: Location = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A template text in a document, with the place of its first character."""
-
-    text: str
-    location: Location = NOWHERE
-
-    def find(self, word: str) -> Location:
-        """Where `word` first stands by itself, else where the text begins. Block scalars keep their lines."""
-        found = re.search(rf"(?<![\w:]){re.escape(word)}(?![\w:])", self.text)
-        if found is None or not self.location.line:
-            return self.location
-        line = self.text.count("\n", 0, found.start())
-        column = found.start() - (self.text.rfind("\n", 0, found.start()) + 1)
-        return replace(
-            self.location,
-            line=self.location.line + line,
-            column=self.location.column + column,
-            length=len(word),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +95,9 @@ class CloudWatch:
     length: str = "5m"
 
 
+_AT_ONCE = Text("0s")
+
+
 class AlertSeverity(StrEnum):
     PAGE = "page"
     TICKET = "ticket"
@@ -143,8 +128,8 @@ class StandardAlert:
     severity: AlertSeverity
     summary: Text
     description: Text
-    for_: Text = Text("0s")
-    keep_firing_for: Text = Text("0s")
+    for_: Text = _AT_ONCE
+    keep_firing_for: Text = _AT_ONCE
     outage: bool = False
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +168,7 @@ class Standard:
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
     depends_on: tuple[str, ...] = ()
+    indicators: Mapping[str, Indicator] = field(default_factory=dict)
     location: Location = NOWHERE
 
     @property
@@ -217,6 +203,7 @@ class Service:
         default_factory=dict
     )  # standard → parameter → value
     exemptions: tuple[Exemption, ...] = ()
+    slos: tuple[Slo, ...] = ()
     location: Location = NOWHERE
 
 

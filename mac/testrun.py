@@ -52,7 +52,8 @@ def run_tests(
         loaded.catalog.standards,
         tests,
         engine,
-        select=lambda each, case: folded in f"{each.standard} {case.name}".casefold(),
+        services=loaded.catalog.services,
+        select=lambda each, case: folded in f"{each.subject} {case.name}".casefold(),
         jobs=jobs,
     )
     if word and not report.results:
@@ -78,11 +79,13 @@ def _select(
         return bool(hits)
 
     named = {s.name for s in known.values() if below(s.location)}
-    named |= {t.standard for t in tests if below(t.location)}
+    pointed_at = [t for t in tests if below(t.location)]
+    named |= {t.standard for t in pointed_at if t.standard}
     for path in paths:
         if path not in used:
             raise ProblemsError([_nothing_there(path)])
-    return [known[name] for name in sorted(named)], [t for t in tests if t.standard in named]
+    chosen = [t for t in tests if t.standard in named or (t.slo and below(t.location))]
+    return [known[name] for name in sorted(named)], chosen
 
 
 def _nothing_there(path: Path) -> Problem:

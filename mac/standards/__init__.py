@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mac import conventions, files, kinds, source, testcases
-from mac.model import Catalog, InventoryConfig, Listed, Standard
+from mac.model import Catalog, InventoryConfig, Listed, Slo, Standard
 from mac.problems import Location, Problem, Severity, errors, ordered
 from mac.source import Document
 from mac.standards import decode, envelope, listing, references
@@ -54,7 +54,10 @@ def load(root: Path) -> Loaded:
             project=written.project[0],
             inventory=_reading_what_is_watched(written),
             standards={name: item for name, (item, _) in sorted(written.standards.items())},
-            services={name: item for name, (item, _) in sorted(written.services.items())},
+            services={
+                name: replace(item, slos=written.slos_of(item))
+                for name, (item, _) in sorted(written.services.items())
+            },
             teams={name: item for name, (item, _) in sorted(written.teams.items())},
             digests=_digests(written),
         )
@@ -157,6 +160,7 @@ class _Reading:
             case "Service":
                 default_tier = written.project[0].default_tier if written.project else 3
                 service = decode.service(document, default_tier)
+                service = replace(service, slos=tuple(self._with_slo_runbook(slo) for slo in service.slos))
                 if self._is_new(service.name, written.services, "service", document):
                     written.services[service.name] = (service, document)
             case "Team":
@@ -171,18 +175,29 @@ class _Reading:
         page = standard.runbook
         if not page or "://" in page:
             return standard
-        if not (self.root / conventions.RUNBOOK_DIR / page).is_file():
-            place = document.location(("spec", "runbook"))
-            message = f"there is no page {conventions.RUNBOOK_DIR}/{page}, so the alerts' links lead nowhere"
-            hint = "write it: what each alert means, and what to do first"
-            self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
-        base = self.written.project[0].runbooks if self.written.project else ""
-        address = (base or conventions.SHIPPED_RUNBOOKS) + page
+        address = self._address(page, document.location(("spec", "runbook")))
         alerts = tuple(
             replace(alert, runbook=alert.runbook or f"{address}#{alert.alert.lower()}")
             for alert in standard.alerts
         )
         return replace(standard, runbook=address, alerts=alerts)
+
+    def _with_slo_runbook(self, slo: Slo) -> Slo:
+        page = slo.runbook or conventions.SLO_RUNBOOK
+        if "://" in page:
+            return slo
+        if not slo.runbook and not (self.root / conventions.RUNBOOK_DIR / page).is_file():
+            return replace(slo, runbook=conventions.SHIPPED_RUNBOOKS + page)
+        return replace(slo, runbook=self._address(page, slo.location))
+
+    def _address(self, page: str, place: Location) -> str:
+        """Where people read a page of the repository. `place`: what names it."""
+        if not (self.root / conventions.RUNBOOK_DIR / page).is_file():
+            message = f"there is no page {conventions.RUNBOOK_DIR}/{page}, so the alerts' links lead nowhere"
+            hint = "write it: what each alert means, and what to do first"
+            self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
+        base = self.written.project[0].runbooks if self.written.project else ""
+        return (base or conventions.SHIPPED_RUNBOOKS) + page
 
     def _document(self, path: Path, kinds: tuple[str, ...] | list[str]) -> Document | None:
         """The document, if it is one of these kinds and fits its schema."""

@@ -35,6 +35,7 @@ from mac.model import (
     WorkingHours,
 )
 from mac.source import Document, Pointer
+from mac.standards import objectives
 
 Raw = Mapping[str, Any]
 
@@ -185,6 +186,10 @@ def standard(document: Document) -> Standard:
         alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),
         panels=tuple(_panel(document, n, raw) for n, raw in enumerate(panels)),
         depends_on=tuple(spec.get("depends_on", ())),
+        indicators={
+            name: objectives.indicator(document, ("spec", "indicators", name), name, raw)
+            for name, raw in spec.get("indicators", {}).items()
+        },
         location=document.location(_NAME),
     )
 
@@ -272,6 +277,9 @@ def service(document: Document, default_tier: int) -> Service:
         exemptions=tuple(
             Exemption(**raw, location=document.location(("spec", "exemptions", n, "expires")))
             for n, raw in enumerate(spec.get("exemptions", ()))
+        ),
+        slos=tuple(
+            objectives.slo_of(document, ("spec", "slo", n), raw) for n, raw in enumerate(spec.get("slo", ()))
         ),
         location=document.location(_NAME),
     )

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import GLOBAL_REGION, AlertSeverity, InventoryConfig
+from mac.model import GLOBAL_REGION, AlertSeverity, InventoryConfig, Service
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import cycles, decode, standard, values
+from mac.standards import cycles, decode, objectives, standard, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -36,8 +36,8 @@ def check(written: Written) -> Iterator[Problem]:
     for item, document in written.standards.values():
         yield from standard.check(item, document, written)
     yield from standard.check_names(written.standards.values())
-    for _, document in written.services.values():
-        yield from _service(document, written)
+    for service, document in written.services.values():
+        yield from _service(service, document, written)
     for _, document in written.teams.values():
         yield from _team(document)
     for test, document in written.tests:
@@ -156,7 +156,7 @@ def _told_by_aws(config: InventoryConfig) -> Iterator[Problem]:
 # --- services, teams, tests --------------------------------------------------------------------------
 
 
-def _service(document: Document, written: Written) -> Iterator[Problem]:
+def _service(service: Service, document: Document, written: Written) -> Iterator[Problem]:
     spec: Mapping[str, Any] = document.data["spec"]
     if spec["owner"] not in written.team_names():
         place = document.location(("spec", "owner"))
@@ -167,16 +167,24 @@ def _service(document: Document, written: Written) -> Iterator[Problem]:
             yield _unknown(place, "unknown-service", "service", name, written.service_names())
     yield from _overrides(document, ("spec", "parameters"), written)
     for n, exemption in enumerate(spec.get("exemptions", ())):
-        yield from _exemption(document, ("spec", "exemptions", n), exemption, written)
+        yield from _exemption(service, document, ("spec", "exemptions", n), exemption, written)
+    standards = {name: found for name, (found, _) in written.standards.items()}
+    yield from objectives.check_slos(document, service.slos, standards, written.standard_names())
+    yield from objectives.check_names(service.name, written.slos_of(service))
 
 
 def _exemption(
-    document: Document, at: Pointer, exemption: Mapping[str, str], written: Written
+    service: Service, document: Document, at: Pointer, exemption: Mapping[str, str], written: Written
 ) -> Iterator[Problem]:
     name, alert = exemption["standard"], exemption.get("alert")
-    if name not in written.standard_names():
+    slos = {conventions.slo_standard(slo.name) for slo in written.slos_of(service)}
+    if name in slos:
+        if alert and alert not in conventions.SLO_ALERTS:
+            place = document.location((*at, "alert"))
+            yield _lacks(place, "unknown-alert", name, alert, conventions.SLO_ALERTS)
+    elif name not in written.standard_names():
         place = document.location((*at, "standard"))
-        yield _unknown(place, "unknown-standard", "standard", name, written.standard_names())
+        yield _unknown(place, "unknown-standard", "standard", name, written.standard_names() | slos)
     elif alert and name in written.standards:
         alerts = [a.alert for a in written.standards[name][0].alerts]
         if alert not in alerts:
@@ -221,9 +229,15 @@ def _team(document: Document) -> Iterator[Problem]:
 
 
 def _test(test: StandardTest, document: Document, written: Written) -> Iterator[Problem]:
-    if test.standard not in written.standard_names():
+    alerts: list[str] | None = None
+    if test.slo:
+        yield from _tested_slo(test, document, written)
+        alerts = list(conventions.SLO_ALERTS)
+    elif test.standard not in written.standard_names():
         place = document.location(("spec", "standard"))
         yield _unknown(place, "unknown-standard", "standard", test.standard, written.standard_names())
+    elif test.standard in written.standards:
+        alerts = [a.alert for a in written.standards[test.standard][0].alerts]
     seen: dict[str, Location] = {}
     for n, case in enumerate(test.cases):
         at: Pointer = ("spec", "cases", n)
@@ -231,14 +245,29 @@ def _test(test: StandardTest, document: Document, written: Written) -> Iterator[
             message = f"another case has this name, on line {seen[case.name].line}"
             yield Problem(document.location((*at, "name")), "duplicate-name", message)
         seen.setdefault(case.name, document.location((*at, "name")))
-        if test.standard not in written.standards:
+        if alerts is None:
             continue
-        yield from _values(document, (*at, "parameters"), test.standard, written)
-        alerts = [a.alert for a in written.standards[test.standard][0].alerts]
+        if not test.slo:
+            yield from _values(document, (*at, "parameters"), test.standard, written)
         for m, expectation in enumerate(case.alerts):
             if expectation.alert not in alerts:
                 place = document.location((*at, "alerts", m, "alert"))
-                yield _lacks(place, "unknown-alert", test.standard, expectation.alert, alerts)
+                yield _lacks(place, "unknown-alert", test.subject, expectation.alert, alerts)
+
+
+def _tested_slo(test: StandardTest, document: Document, written: Written) -> Iterator[Problem]:
+    if test.service not in written.service_names():
+        place = document.location(("spec", "service"))
+        yield _unknown(place, "unknown-service", "service", test.service, written.service_names())
+    elif test.service in written.services:
+        known = {slo.name: slo for slo in written.slos_of(written.services[test.service][0])}
+        if test.slo not in known:
+            place = document.location(("spec", "slo"))
+            yield _lacks(place, "unknown-slo", test.service, test.slo, known)
+        elif known[test.slo].standard in written.standards:
+            for n in range(len(test.cases)):
+                at: Pointer = ("spec", "cases", n, "parameters")
+                yield from _values(document, at, known[test.slo].standard, written)
 
 
 # --- parameters --------------------------------------------------------------------------------------
@@ -284,6 +313,6 @@ def _unknown(place: Location, code: str, what: str, word: str, known: Iterable[s
 
 
 def _lacks(place: Location, code: str, owner: str, word: str, known: Iterable[str]) -> Problem:
-    what = code.removeprefix("unknown-")
+    what = "SLO" if code == "unknown-slo" else code.removeprefix("unknown-")
     hint = did_you_mean(word, known) or f"it has no {what}s"
     return Problem(place, code, f'{owner} has no {what} "{word}"', hint)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mac.model import InventoryConfig, Project, Service, Standard, Team
+from mac.model import InventoryConfig, Project, Service, Slo, Standard, Team
 from mac.source import Document
 from mac.testcases import StandardTest
 
@@ -16,7 +16,10 @@ _METADATA_NAME = re.compile(r"^metadata:.*?\bname:\s*[\"']?([\w.-]+)", re.MULTIL
 
 @dataclass(slots=True)
 class Written:
-    """`broken`: kind → names of documents that do not fit their schema; they exist all the same."""
+    """`specified`: service → SLOs of OpenSLO and sloth files.
+
+    `broken`: kind → names of documents that do not fit their schema; they exist all the same.
+    """
 
     project: tuple[Project, Document] | None = None
     inventory: tuple[InventoryConfig, Document] | None = None
@@ -24,6 +27,7 @@ class Written:
     services: dict[str, tuple[Service, Document]] = field(default_factory=dict)
     teams: dict[str, tuple[Team, Document]] = field(default_factory=dict)
     tests: list[tuple[StandardTest, Document]] = field(default_factory=list)
+    specified: dict[str, list[tuple[Slo, Document]]] = field(default_factory=dict)
     broken: dict[str, set[str]] = field(default_factory=dict)
 
     def note_broken(self, document: Document) -> None:
@@ -42,6 +46,10 @@ class Written:
         for guess in {stem, *([name[1]] if name else [])}:
             for likely in [kind[1]] if kind else ["Standard", "Service", "Team"]:
                 self.broken.setdefault(likely, set()).add(guess)
+
+    def slos_of(self, service: Service) -> tuple[Slo, ...]:
+        """The SLOs of a service, from its own document and from specifications."""
+        return (*service.slos, *(slo for slo, _ in self.specified.get(service.name, ())))
 
     def standard_names(self) -> set[str]:
         return _names(self.standards, self.broken.get("Standard"))
