@@ -7,11 +7,11 @@ Every resource of the snapshot ends up in a binding or in `unbound`; none is dro
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 
-from mac import conventions, parameters, slo
+from mac import conventions, exemptions, objectives, parameters
 from mac.kinds import all_kinds
 from mac.labels import labels as labels_of
 from mac.model import (
@@ -31,7 +31,7 @@ from mac.model import (
     Unbound,
 )
 from mac.notes import Notes, quoted
-from mac.problems import Location, Problem, Severity, did_you_mean, nearest, ordered
+from mac.problems import Location, Problem, did_you_mean, nearest, ordered
 
 _TAGS_SHOWN = 6
 
@@ -67,7 +67,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
         chosen = [s for s in candidates if _matches(s, labels) and _collectable(s, resource)]
         watched = 0
         for standard in chosen:
-            if _exempt(catalog, labels, standard, today):
+            if exemptions.exempt(catalog, labels, standard, today):
                 continue
             cell = cells.of(resource)
             key = (cell, labels[conventions.ENVIRONMENT], labels[conventions.SERVICE], standard.name)
@@ -83,8 +83,12 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     bindings = tuple(
         _binding(catalog, key, members, today, notes) for key, members in sorted(groups.items(), key=_by_key)
     )
-    measured = tuple(_objectives(catalog, bindings, today))
-    problems = [*notes.problems(), *_expired(catalog, today), *_unmeasured(catalog, bindings, measured)]
+    measured = tuple(objectives.bindings(catalog, bindings, today))
+    problems = [
+        *notes.problems(),
+        *exemptions.expired(catalog, today),
+        *objectives.unmeasured(catalog, bindings, measured),
+    ]
     bindings = tuple(sorted((*bindings, *measured), key=_order))
     return Bindings(bindings, tuple(unbound), cells.all(), ordered(problems), bound)
 
@@ -287,17 +291,7 @@ def _binding(
         tier=document.tier if document else catalog.project.default_tier,
         members=tuple(members),
         partitions=tuple(Partition(o, partitions[o], sizes[o]) for o in sorted(partitions)),
-        silenced=_silenced(document, standard_name, environment, today),
-    )
-
-
-def _silenced(document: Service | None, standard_name: str, environment: str, today: date) -> frozenset[str]:
-    """The alerts of a standard that exemptions leave out."""
-    return frozenset(
-        e.alert
-        for e in (document.exemptions if document else ())
-        if e.alert and e.standard == standard_name and _holds(e.expires, today)
-        if e.environment in ("", environment)
+        silenced=exemptions.silenced(document, standard_name, environment, today),
     )
 
 
@@ -379,89 +373,3 @@ def _team(
             notes.add_unknown("unknown-team", team, resource, message, nearest(team, catalog.teams))
     known = tagged & set(catalog.teams)
     return known.pop() if len(known) == 1 and len(tagged) == 1 else catalog.project.default_team
-
-
-# --- objectives --------------------------------------------------------------------------------------
-
-
-def _objectives(catalog: Catalog, bindings: tuple[Binding, ...], today: date) -> Iterator[Binding]:
-    """The SLOs of every service, in each place where it has what they measure."""
-    places: dict[tuple[Cell, str, str], list[Binding]] = defaultdict(list)
-    for binding in bindings:
-        places[binding.cell, binding.environment, binding.service].append(binding)
-    for (_, environment, name), own in places.items():
-        service = catalog.services.get(name)
-        for objective in service.slos if service else ():
-            found = [b for b in own if objective.standard in ("", b.standard.name)]
-            indicator = slo.find(objective, catalog.standards)
-            if not found or indicator is None or objective.environment not in ("", environment):
-                continue
-            compiled = slo.standard(objective, indicator, catalog.standards)
-            labels = {conventions.SERVICE: name, conventions.ENVIRONMENT: environment}
-            if not _exempt(catalog, labels, compiled, today):
-                measured = found[0]
-                yield replace(
-                    measured,
-                    standard=compiled,
-                    members=measured.members if objective.standard else (),
-                    partitions=(replace(measured.partitions[0], override=""),),
-                    silenced=_silenced(service, compiled.name, environment, today),
-                )
-
-
-def _unmeasured(
-    catalog: Catalog, bindings: tuple[Binding, ...], measured: tuple[Binding, ...]
-) -> Iterator[Problem]:
-    """SLOs that are rendered nowhere although their service has resources."""
-    present = {b.service for b in bindings}
-    rendered = {(b.service, b.standard.name) for b in measured}
-    for name, service in catalog.services.items():
-        for objective in service.slos:
-            own = conventions.slo_standard(objective.name)
-            if name not in present or (name, own) in rendered or _is_exempted(service, own):
-                continue
-            where = f" in {objective.environment}" if objective.environment else ""
-            what = f"what the standard {objective.standard} watches" if objective.standard else "any resource"
-            yield Problem(
-                objective.location,
-                "slo-unbound",
-                f"{name} has not {what}{where}, so nothing measures its SLO {objective.name}",
-                "remove it, or see why the inventory does not have it",
-                Severity.WARNING,
-            )
-
-
-def _is_exempted(service: Service, standard: str) -> bool:
-    return any(e.standard == standard and not e.alert for e in service.exemptions)
-
-
-# --- exemptions --------------------------------------------------------------------------------------
-
-
-def _holds(expires: str, today: date) -> bool:
-    return date.fromisoformat(expires) >= today
-
-
-def _exempt(catalog: Catalog, labels: Mapping[str, str], standard: Standard, today: date) -> bool:
-    service = catalog.services.get(labels[conventions.SERVICE])
-    return service is not None and any(
-        e.standard == standard.name and not e.alert and _holds(e.expires, today)
-        for e in service.exemptions
-        if e.environment in ("", labels[conventions.ENVIRONMENT])
-    )
-
-
-def _expired(catalog: Catalog, today: date) -> list[Problem]:
-    return [
-        Problem(
-            exemption.location,
-            "exemption-expired",
-            f"the exemption of {exemption.alert or exemption.standard} ended on {exemption.expires} "
-            "and no longer holds",
-            "remove it, or give it a new date and a reason that still stands",
-            Severity.WARNING,
-        )
-        for service in catalog.services.values()
-        for exemption in service.exemptions
-        if not _holds(exemption.expires, today)
-    ]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mac import conventions, templating
+from mac import conventions, slo, templating
 from mac.model import (
     AppliesTo,
     Binding,
@@ -98,13 +98,13 @@ def names(binding: Binding, partition: Partition, *, is_split: bool) -> dict[str
 def check_slos(service: Service) -> tuple[Problem, ...]:
     """Problems of the queries of a service's own indicators; see `check_texts`."""
     empty = Standard(f"the service {service.name}", "", AppliesTo(""))
-    own = (slo.own for slo in service.slos if slo.own is not None)
+    own = (each.own for each in service.slos if each.own is not None)
     return ordered(problem for indicator in own for problem in _check_queries(indicator, empty))
 
 
 def _check_queries(indicator: Indicator, standard: Standard) -> Iterator[Problem]:
     for query in indicator.queries:
-        yield from check_text(query, Mode.EXPRESSION, standard, (*NAMES, "window"))
+        yield from check_text(query, Mode.EXPRESSION, standard, (*NAMES, *slo.NAMES))
 
 
 def check_texts(standard: Standard) -> tuple[Problem, ...]:

@@ -29,6 +29,9 @@ from mac.model import (
 )
 from mac.text import Text
 
+NAMES = ("seconds", "window")
+"""What the queries of an indicator see beside what every template of a standard sees."""
+
 WORKBOOK_WINDOW = "30d"
 PAGE = (BurnRate(14.4, "1h", "5m"), BurnRate(6, "6h", "30m"))
 TICKET = (BurnRate(3, "1d", "2h"), BurnRate(1, "3d", "6h"))
@@ -290,7 +293,8 @@ def _query(before: str, query: Text, after: str, window: str) -> Text:
     """
     text = query.text.strip()
     end = "\n" if "#" in text else ""  # a comment must not swallow what follows
-    return Text(f'<% set window = "{window}" %>{before}{text}{end}{after}', query.location)
+    names = f'<% set window = "{window}" %><% set seconds = {_length(window) // 1000} %>'
+    return Text(f"{names}{before}{text}{end}{after}", query.location)
 
 
 def _length(window: str) -> int:

@@ -13,8 +13,9 @@ from mac.text import Text
 class Indicator:
     """A service level indicator (SLI): what of a service is measured, as templates of queries.
 
-    Every query sees `window`, the range to look over. Either `total` and one of `errors` and `good` are
-    given, each a number of events within the window, or `ratio`, the share of events that failed.
+    Every query sees `window`, the range to look over, and `seconds`, how long that is. Either `total` and
+    one of `errors` and `good` are given, each a number of events within the window, or `ratio`, the share of
+    events that failed.
 
     `countable`: the queries give numbers of events, so that a least number of them can be asked for.
     `sliced`: its events are stretches of time, which are dear to query over a long range.

@@ -7,6 +7,7 @@ not fit its schema is left out, but its name stays known, so that one mistake is
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,8 @@ from mac import conventions, files, kinds, source, testcases
 from mac.model import Catalog, InventoryConfig, Listed, Slo, Standard
 from mac.problems import Location, Problem, Severity, errors, ordered
 from mac.source import Document
-from mac.standards import decode, envelope, listing, references
+from mac.standards import decode, envelope, listing, openslo, references, sloth, specifications
+from mac.standards.specifications import Specified
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -46,6 +48,7 @@ def load(root: Path) -> Loaded:
     reading.inventory()
     for path in _documents(root / STANDARDS_FOLDER, reading.note_unlisted):
         reading.standards_document(path)
+    reading.openslo()
     written = reading.written
     found = ordered([*reading.problems, *references.check(written)])
     catalog = None
@@ -84,7 +87,12 @@ def _digests(written: Written) -> dict[str, str]:
     }
     if written.project:
         documents["settings"] = written.project[1]
-    return {name: document.content_digest for name, document in sorted(documents.items())}
+    digests = {name: document.content_digest for name, document in sorted(documents.items())}
+    for each in written.specified:
+        name = f"service/{each.service}"
+        parts = f"{digests.get(name, '')} {each.document.content_digest}"
+        digests[name] = f"sha256:{hashlib.sha256(parts.encode()).hexdigest()}"
+    return digests
 
 
 def _documents(folder: Path, unlisted: Callable[[OSError], None]) -> Iterator[Path]:
@@ -105,6 +113,7 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     written: Written = field(default_factory=Written)
+    openslo_documents: list[Document] = field(default_factory=list)
 
     def project(self) -> None:
         if not os.path.lexists(self.root / PROJECT_FILE):
@@ -147,6 +156,8 @@ class _Reading:
             self.problems.append(files.unlistable(error, self.root))
 
     def standards_document(self, path: Path) -> None:
+        if path.is_relative_to(self.root / conventions.SLO_DIR) and self._specifications(path):
+            return
         document = self._document(path, _KINDS)
         if document is None:
             return
@@ -169,6 +180,39 @@ class _Reading:
                     written.teams[team.name] = (team, document)
             case "StandardTest":
                 written.tests.append((testcases.read(document), document))
+
+    def _specifications(self, path: Path) -> bool:
+        """Reads a file with specifications for other tools; whether it was one."""
+        content, _ = files.read(path, self.root)
+        if content is None:
+            return False
+        shown = files.shown(path, self.root)
+        documents, problems = source.parse_all(content, shown)
+        tools = [specifications.tool(document) for document in documents]
+        if not any(tools):
+            return False
+        self.sources[shown] = files.lines(content)
+        self.problems += problems
+        for document, tool in zip(documents, tools, strict=True):
+            if tool == "openslo":
+                self.openslo_documents.append(document)
+            elif tool == "sloth":
+                self._specified(*sloth.read(document))
+            else:
+                message = "a document of mac's stands among those of another tool"
+                hint = "move it to a file of its own"
+                self.problems.append(Problem(document.location(), "misplaced-document", message, hint))
+        return True
+
+    def openslo(self) -> None:
+        """What the OpenSLO documents say, once all are read: they refer to one another."""
+        self._specified(*openslo.read(self.openslo_documents, self.written.service_names()))
+
+    def _specified(self, found: tuple[Specified, ...], problems: tuple[Problem, ...]) -> None:
+        self.problems += problems
+        for each in found:
+            slo = self._with_slo_runbook(each.slo)
+            self.written.specified.append(replace(each, slo=slo))
 
     def _with_runbook(self, standard: Standard, document: Document) -> Standard:
         """A runbook that is a page of the repository becomes the address at which people read it."""

@@ -25,7 +25,7 @@ FORMS = (
 _REFERENCE = ("standard", "name")
 _MATCHERS = "matchers"  # only beside a histogram
 _QUERIES = frozenset(key for form in FORMS for key in form) | {_MATCHERS}
-_SLICE = "1m"
+SLICE = "1m"
 _RESERVED = frozenset(
     {
         *(conventions.SERVICE, conventions.ENVIRONMENT, conventions.TEAM, conventions.TIER),
@@ -86,8 +86,8 @@ def slices(name: str, value: Text, op: str, limit: str, **settings: Any) -> Indi
     inner = f"({value.text.strip()}{end})"
     return Indicator(
         name,
-        errors=Text(f"sum_over_time(({inner} {op} bool {limit})[<< window >>:{_SLICE}])", value.location),
-        total=Text(f"count_over_time({inner}[<< window >>:{_SLICE}])", value.location),
+        errors=Text(f"sum_over_time(({inner} {op} bool {limit})[<< window >>:{SLICE}])", value.location),
+        total=Text(f"count_over_time({inner}[<< window >>:{SLICE}])", value.location),
         sliced=True,
         **{"minimum_traffic": 0, **settings},
     )

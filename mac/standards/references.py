@@ -38,6 +38,7 @@ def check(written: Written) -> Iterator[Problem]:
     yield from standard.check_names(written.standards.values())
     for service, document in written.services.values():
         yield from _service(service, document, written)
+    yield from _specified(written)
     for _, document in written.teams.values():
         yield from _team(document)
     for test, document in written.tests:
@@ -171,6 +172,17 @@ def _service(service: Service, document: Document, written: Written) -> Iterator
     standards = {name: found for name, (found, _) in written.standards.items()}
     yield from objectives.check_slos(document, service.slos, standards, written.standard_names())
     yield from objectives.check_names(service.name, written.slos_of(service))
+
+
+def _specified(written: Written) -> Iterator[Problem]:
+    """SLOs that are written for other tools."""
+    for each in written.specified:
+        if each.service not in written.service_names():
+            yield _unknown(each.place, "unknown-service", "service", each.service, written.service_names())
+        if each.slo.own is not None:
+            yield from objectives.unbounded(each.slo.own)
+        yield from objectives.reserved(each.slo)
+        yield from objectives.unreachable(each.slo)
 
 
 def _exemption(

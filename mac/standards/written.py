@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mac.model import InventoryConfig, Project, Service, Slo, Standard, Team
 from mac.source import Document
+from mac.standards.specifications import Specified
 from mac.testcases import StandardTest
 
 _KIND = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
@@ -16,7 +17,7 @@ _METADATA_NAME = re.compile(r"^metadata:.*?\bname:\s*[\"']?([\w.-]+)", re.MULTIL
 
 @dataclass(slots=True)
 class Written:
-    """`specified`: service → SLOs of OpenSLO and sloth files.
+    """`specified`: SLOs of OpenSLO and sloth files.
 
     `broken`: kind → names of documents that do not fit their schema; they exist all the same.
     """
@@ -27,7 +28,7 @@ class Written:
     services: dict[str, tuple[Service, Document]] = field(default_factory=dict)
     teams: dict[str, tuple[Team, Document]] = field(default_factory=dict)
     tests: list[tuple[StandardTest, Document]] = field(default_factory=list)
-    specified: dict[str, list[tuple[Slo, Document]]] = field(default_factory=dict)
+    specified: list[Specified] = field(default_factory=list)
     broken: dict[str, set[str]] = field(default_factory=dict)
 
     def note_broken(self, document: Document) -> None:
@@ -49,7 +50,7 @@ class Written:
 
     def slos_of(self, service: Service) -> tuple[Slo, ...]:
         """The SLOs of a service, from its own document and from specifications."""
-        return (*service.slos, *(slo for slo, _ in self.specified.get(service.name, ())))
+        return (*service.slos, *(each.slo for each in self.specified if each.service == service.name))
 
     def standard_names(self) -> set[str]:
         return _names(self.standards, self.broken.get("Standard"))
