@@ -164,9 +164,9 @@ def unbounded(found: Indicator) -> Iterator[Problem]:
 
 
 def _form(document: Document, at: Pointer, given: Iterable[str], forms: Iterable[tuple[str, ...]]) -> Problem:
-    has = ", ".join(given) or "none of them"
+    has = " and ".join(given) or "nothing"
     hint = f"one of: {'; '.join(' and '.join(form) for form in forms)}"
-    return Problem(document.location(at, key=True), "wrong-value", f"no indicator has {has} together", hint)
+    return Problem(document.location(at, key=True), "wrong-value", f"no indicator is made of {has}", hint)
 
 
 # --- SLOs --------------------------------------------------------------------------------------------
