@@ -4,14 +4,13 @@ Raw dictionaries stop at the border: documents become these types in `standards`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, team_model
+from mac import inventory_config, inventory_model, slo_model, team_model, text
 from mac.problems import NOWHERE, Location
 
-# What the inventory is told to read, and what is found, have files of their own.
+# What the inventory is told to read, what is found, and objectives, have files of their own.
 Account = inventory_config.Account
 ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
@@ -40,6 +39,11 @@ Receiver = team_model.Receiver
 Team = team_model.Team
 WorkingHours = team_model.WorkingHours
 
+BurnRate = slo_model.BurnRate
+Indicator = slo_model.Indicator
+Slo = slo_model.Slo
+Text = text.Text
+
 # --- standards, services, teams, settings ------------------------------------------------------------
 
 ParameterValue = float | int | str
@@ -58,28 +62,6 @@ class Parameter:
     description: str = ""
     open_to_tags: bool = False
     location: Location = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A template text in a document, with the place of its first character."""
-
-    text: str
-    location: Location = NOWHERE
-
-    def find(self, word: str) -> Location:
-        """Where `word` first stands by itself, else where the text begins. Block scalars keep their lines."""
-        found = re.search(rf"(?<![\w:]){re.escape(word)}(?![\w:])", self.text)
-        if found is None or not self.location.line:
-            return self.location
-        line = self.text.count("\n", 0, found.start())
-        column = found.start() - (self.text.rfind("\n", 0, found.start()) + 1)
-        return replace(
-            self.location,
-            line=self.location.line + line,
-            column=self.location.column + column,
-            length=len(word),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +103,9 @@ class CloudWatch:
     length: str = "5m"
 
 
+_AT_ONCE = Text("0s")
+
+
 @dataclass(frozen=True, slots=True)
 class StandardRecording:
     record: str
@@ -145,8 +130,8 @@ class StandardAlert:
     severity: AlertSeverity
     summary: Text
     description: Text
-    for_: Text = Text("0s")
-    keep_firing_for: Text = Text("0s")
+    for_: Text = _AT_ONCE
+    keep_firing_for: Text = _AT_ONCE
     outage: bool = False
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -187,6 +172,7 @@ class Standard:
     depends_on: tuple[str, ...] = ()
     extends: str = ""
     covers: tuple[str, ...] = ()  # kinds that are watched through a linked resource of this standard
+    indicators: Mapping[str, Indicator] = field(default_factory=dict)
     location: Location = NOWHERE
 
     @property
@@ -221,6 +207,7 @@ class Service:
         default_factory=dict
     )  # standard → parameter → value
     exemptions: tuple[Exemption, ...] = ()
+    slos: tuple[Slo, ...] = ()
     location: Location = NOWHERE
 
 

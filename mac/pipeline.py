@@ -226,6 +226,7 @@ def check(root: Path, *, engines_required: bool = False) -> tuple[tuple[Problem,
     catalog = loaded.catalog
     if catalog is not None:
         wrong = [p for s in catalog.standards.values() for p in rules.check_texts(s)]
+        wrong += [p for s in catalog.services.values() for p in rules.check_slos(s)]
         found += wrong
         if not errors(found):
             rendered = render.render(catalog, example.bindings(catalog), texts, snapshot.digest(Snapshot()))

@@ -38,6 +38,7 @@ from mac.model import (
     WorkingHours,
 )
 from mac.source import Document, Pointer
+from mac.standards import objectives
 
 Raw = Mapping[str, Any]
 
@@ -208,6 +209,10 @@ def standard(document: Document) -> Standard:
         depends_on=tuple(spec.get("depends_on", ())),
         extends=spec.get("extends", ""),
         covers=tuple(spec.get("covers", ())),
+        indicators={
+            name: objectives.indicator(document, ("spec", "indicators", name), name, raw)
+            for name, raw in spec.get("indicators", {}).items()
+        },
         location=document.location(_NAME),
     )
 
@@ -295,6 +300,9 @@ def service(document: Document, default_tier: int) -> Service:
         exemptions=tuple(
             Exemption(**raw, location=document.location(("spec", "exemptions", n, "expires")))
             for n, raw in enumerate(spec.get("exemptions", ()))
+        ),
+        slos=tuple(
+            objectives.slo_of(document, ("spec", "slo", n), raw) for n, raw in enumerate(spec.get("slo", ()))
         ),
         location=document.location(_NAME),
     )
