@@ -295,13 +295,14 @@ def measure(setting: Setting, *, again: bool) -> dict[str, Any]:
     return found | {"ideal": ideal(setting, stats), "fewest": fewest(setting, stats)}
 
 
-def run(setting: Setting, growth: Iterable[int]) -> dict[str, Any]:
+def run(setting: Setting, growth: Iterable[int], beside: Iterable[int]) -> dict[str, Any]:
     load = os.getloadavg()[0]
     steps = [
         (n, measure(replace(setting, instances=n), again=n == setting.instances))
         for n in sorted({*growth, setting.instances})
     ]
     found = next(step for n, step in steps if n == setting.instances)
+    others = [(n, measure(replace(setting, concurrency=n), again=False)) for n in beside]
     with endpoint(setting) as address:
         plain = _in_own_process("script", setting, address)
     calls = sum(found["stats"]["calls"].values())
@@ -342,6 +343,14 @@ def run(setting: Setting, growth: Iterable[int]) -> dict[str, Any]:
             }
             for n, step in steps
         ],
+        "by_concurrency": [
+            {
+                "concurrency": n,
+                "seconds": round(step["seconds"], 2),
+                "wall_over_ideal": round(step["seconds"] / max(step["ideal"].values()), 3),
+            }
+            for n, step in sorted([*others, (setting.concurrency, found)], key=lambda pair: pair[0])
+        ],
         "second_run": {
             "seconds": round(found["second_seconds"], 2),
             "calls": found["second_calls"],
@@ -371,6 +380,13 @@ def show(result: Mapping[str, Any]) -> str:
         ("CPU of the endpoint", f"{result['endpoint_cpu_seconds']} s, on the same {result['cores']} cores"),
         ("load before", f"{result['load_before']} (well above 0, wall times are those of a busy machine)"),
         ("growth", ", ".join(f"{step['instances']:,}: {step['seconds']} s" for step in result["growth"])),
+        (
+            "by concurrency",
+            ", ".join(
+                f"{step['concurrency']}: {step['seconds']} s ({step['wall_over_ideal']} of the ideal)"
+                for step in result["by_concurrency"]
+            ),
+        ),
         ("script over mac", f"{result['script_over_mac']} (one region measured, scaled by calls)"),
     ]
     return table(rows)
@@ -382,7 +398,11 @@ def main() -> None:
     arguments.add_argument("--accounts", type=int, default=50)
     arguments.add_argument("--regions", type=int, default=len(fake_aws.REGIONS))
     arguments.add_argument("--latency", type=float, default=0.1, help="seconds for every answer")
-    arguments.add_argument("--concurrency", type=int, default=64)
+    usual = InventoryConfig((), ()).concurrency
+    arguments.add_argument("--concurrency", type=int, default=usual, help="[default: mac's own]")
+    arguments.add_argument(
+        "--beside", type=int, nargs="*", default=[16, 64], help="read once more with these, to compare"
+    )
     arguments.add_argument("--output", type=Path, default=RESULTS)
     arguments.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
     arguments.add_argument("--setting", type=json.loads, help=argparse.SUPPRESS)
@@ -392,7 +412,7 @@ def main() -> None:
         return
     setting = Setting(given.instances, given.accounts, given.regions, given.latency, given.concurrency)
     growth = [n for n in (1000, 10_000, 100_000) if n < setting.instances]
-    result = run(setting, growth)
+    result = run(setting, growth, given.beside)
     print(show(result), end="")
     given.output.write_bytes(emit.json_pretty(result))
 

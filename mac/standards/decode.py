@@ -128,7 +128,7 @@ def inventory(document: Document, listed: tuple[Listed, ...] = ()) -> InventoryC
         enabled_regions=None if isinstance(regions, list) else _enabled(regions),
         via=Via(**spec["via"]) if "via" in spec else None,
         kinds=_kinds(spec.get("kinds", kinds.DEFAULT)),
-        concurrency=spec.get("concurrency", 16),
+        concurrency=spec.get("concurrency", 32),
         location=document.location(("spec",), key=True),
         aggregators=tuple(
             _aggregator(document, (*at, "config_aggregator"), raw["config_aggregator"])
