@@ -61,6 +61,8 @@ def project(document: Document) -> Project:
     settings: dict[str, Any] = {
         key: spec[key] for key in ("default_tier", "undeclared_services", "output", "runbooks") if key in spec
     }
+    if "page_tiers" in spec:
+        settings["page_tiers"] = tuple(spec["page_tiers"])
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
