@@ -99,8 +99,11 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class CloudWatchMetric:
+    """`dimensions`: those that a metric has beside the resource's own, as `Type: gauge` of a Glue job's."""
+
     name: str
     statistics: tuple[str, ...]
+    dimensions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,10 @@ def no_dimensions(resource: Resource) -> Dimensions:
     return ()
 
 
+def no_standby(resource: Resource) -> tuple[Dimensions, ...]:
+    return ()
+
+
 def no_facts(resource: Resource) -> Mapping[str, str]:
     return {}
 
@@ -103,7 +107,8 @@ class Kind:
     `ended`: the id of what `transform` returned None for, where AWS goes on listing what has ended.
     `global_`: it is read once an account. `home`: the region of a global kind whose service is regional.
     `like`: the kind whose standards apply as well, as far as they do not read CloudWatch.
-    `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `facts`: labels to match by.
+    `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `standby`: the dimensions of further
+    machines behind it, each of which has the same metrics. `facts`: labels to match by.
     """
 
     name: str
@@ -119,6 +124,7 @@ class Kind:
     home: str = ""
     namespaces: tuple[str, ...] = ()
     dimensions: Callable[[Resource], Dimensions] = no_dimensions
+    standby: Callable[[Resource], tuple[Dimensions, ...]] = no_standby
     facts: Callable[[Resource], Mapping[str, str]] = no_facts
     fact_names: tuple[str, ...] = ()
     ended: Callable[[Raw], str] | None = None
@@ -126,6 +132,11 @@ class Kind:
 
     def lifecycle(self, state: str) -> Lifecycle:
         return self.states.get(state, Lifecycle.IN_SERVICE)
+
+    def dimension_sets(self, resource: Resource) -> tuple[Dimensions, ...]:
+        """All that CloudWatch knows a resource by; empty for one that it does not know."""
+        own = self.dimensions(resource)
+        return (own, *self.standby(resource)) if own else ()
 
 
 def tag_map(pairs: Iterable[Raw] | None, key: str = "Key", value: str = "Value") -> dict[str, str]:

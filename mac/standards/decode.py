@@ -204,7 +204,10 @@ def _parameter(document: Document, name: str, raw: Raw) -> Parameter:
 
 
 def _cloudwatch(raw: Raw) -> CloudWatch:
-    metrics = tuple(CloudWatchMetric(m["name"], tuple(m["statistics"])) for m in raw["metrics"])
+    metrics = tuple(
+        CloudWatchMetric(m["name"], tuple(m["statistics"]), dict(m.get("dimensions", {})))
+        for m in raw["metrics"]
+    )
     times = {key: raw[key] for key in ("period", "length") if key in raw}
     return CloudWatch(raw["namespace"], metrics, **times)
 

@@ -18,6 +18,8 @@ _EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, c
 _DEFAULT_INTERVAL = "30s"
 _SHORT_PERIODS = (1_000, 5_000, 10_000, 20_000, 30_000)  # what CloudWatch takes below a minute
 
+_MOST_VALUES = 1440  # of one call of GetMetricStatistics
+
 
 def check(standard: Standard, document: Document, written: Written) -> Iterator[Problem]:
     """Everything that is wrong with one standard."""
@@ -135,6 +137,10 @@ def _cloudwatch(period: str, length: str, document: Document) -> Iterator[Proble
         place = document.location(("spec", "cloudwatch", field))
         message = f"the length {length} is shorter than the period {period}, so no value would ever fit"
         yield Problem(place, "wrong-value", message, "make the length a few periods")
+    elif reach > _MOST_VALUES * width:
+        place = document.location(("spec", "cloudwatch", "length"))
+        message = f"CloudWatch answers for at most {_MOST_VALUES} periods of {period}, and {length} are more"
+        yield Problem(place, "wrong-value", message, "a longer period, or a shorter length")
 
 
 def _namespace(namespace: str, kind: str, document: Document) -> Iterator[Problem]:
