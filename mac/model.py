@@ -104,6 +104,7 @@ class CloudWatchMetric:
     name: str
     statistics: tuple[str, ...]
     dimensions: Mapping[str, str] = field(default_factory=dict)
+    location: Location = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """One technology: what must run on which resources, how it is collected, and what is wrong when."""
+    """One technology: what must run on which resources, how it is collected, and what is wrong when.
+
+    `exporters`: the catalogues that have its metrics; None when it does not say.
+    """
 
     name: str
     title: str
@@ -186,6 +190,8 @@ class Standard:
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
     depends_on: tuple[str, ...] = ()
+    exporters: tuple[str, ...] | None = None
+    exporters_location: Location = NOWHERE
     location: Location = NOWHERE
 
     @property

@@ -38,6 +38,7 @@ from mac import (
     incomplete,
     lock,
     message,
+    metrics,
     render,
     rules,
     snapshot,
@@ -208,28 +209,34 @@ def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
 # --- validate ----------------------------------------------------------------------------------------
 
 
-def check(root: Path, *, engines_required: bool = False) -> tuple[tuple[Problem, ...], Mapping[str, Lines]]:
+def check(
+    root: Path, *, engines_required: bool = False, note: Callable[[str], None] = lambda text: None
+) -> tuple[tuple[Problem, ...], Mapping[str, Lines]]:
     """Everything that is wrong, without AWS: documents, templates, standards' rules, and generated files.
 
     Standards are checked by rendering each for a made-up service, through the same code as `generate`.
-    Returns the problems and the lines of the files that were read, to show them.
+    Returns the problems and the lines of the files that were read. `note` is told what could not be checked.
     """
     loaded = standards.load(root)
+    sources = dict(loaded.sources)
     texts, template_problems = templates.read(root, (o.template for o in render.OUTPUTS))
     found = [*loaded.problems, *template_problems]
     catalog = loaded.catalog
     if catalog is not None:
-        wrong = [p for s in catalog.standards.values() for p in rules.check_texts(s)]
-        found += wrong
+        found += [p for s in catalog.standards.values() for p in rules.check_texts(s)]
         if not errors(found):
-            rendered = render.render(catalog, example.bindings(catalog), texts, snapshot.digest(Snapshot()))
+            bound = example.bindings(catalog)
+            rendered = render.render(catalog, bound, texts, snapshot.digest(Snapshot()))
             found += rendered.problems
             if not errors(rendered.problems):
-                found += validate.check(
-                    rendered.files, rendered.documents, rendered.provenance, validate.places(catalog)
-                )
+                where = validate.places(catalog)
+                found += validate.check(rendered.files, rendered.documents, rendered.provenance, where)
+            catalogues = metrics.find(root)
+            uses = {b.standard.name: (b.standard, rules.expressions(b)) for b in bound.bindings}
+            found += [*validate.check_metrics(uses, catalogues, note), *catalogues.problems]
+            sources |= catalogues.sources
     found += _check_output(root, catalog, engines_required)
-    return ordered(found), loaded.sources
+    return ordered(found), sources
 
 
 def _check_output(root: Path, catalog: Catalog | None, engines_required: bool) -> list[Problem]:

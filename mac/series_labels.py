@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mac.promql import Expression
+from mac.promql import Expression, children
 
 _SCALAR_FUNCTIONS = frozenset({"scalar", "time", "pi"})
 _BARE_FUNCTIONS = frozenset({"vector"})
@@ -88,6 +88,21 @@ def of(expression: Expression, recorded: Mapping[str, Labels] | None = None) -> 
     walk = _Walk(recorded or {})
     labels = walk.visit(expression.root)
     return Result(labels if labels is not None else NONE, tuple(dict.fromkeys(walk.complaints)))
+
+
+def made(expression: Expression) -> frozenset[str]:
+    """The labels that functions and aggregations of `expression` make."""
+    found: set[str] = set()
+    pending = [expression.root]
+    while pending:
+        node = pending.pop()
+        pending += children(node)
+        kind = type(node).__name__
+        if kind == "Call" and node.func.name in ("label_replace", "label_join"):
+            found.add(node.args[1].val)
+        elif kind == "AggregateExpr" and str(node.op) == "count_values":
+            found.add(node.param.val)
+    return frozenset(found)
 
 
 class _Walk:

@@ -31,7 +31,7 @@ def command(paths: tuple[Path, ...], root: Path, engines: bool, output_format: s
     from mac.cli.problems import checkout_prefix
     from mac.problems import errors
 
-    found, sources = pipeline.check(root, engines_required=engines)
+    found, sources = pipeline.check(root, engines_required=engines, note=options.progress)
     chosen = [_below(path, root) for path in paths]
     problems = _of([*found, *_missing(chosen, root, found)], chosen)
     for path in chosen:
