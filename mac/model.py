@@ -97,9 +97,15 @@ class Scrape:
     timeout: str = ""
 
 
+EACH_PART = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class CloudWatchMetric:
-    """`dimensions`: those that a metric has beside the resource's own, as `Type: gauge` of a Glue job's."""
+    """`dimensions`: those that a metric has beside the resource's own, as `Type: gauge` of a Glue job's.
+
+    The value `EACH_PART` stands for every part that the kind knows, as each `Broker ID` of an MSK cluster.
+    """
 
     name: str
     statistics: tuple[str, ...]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mac import conventions, durations, kinds
-from mac.kinds.kind import Dimensions
+from mac.kinds.kind import Dimensions, Kind
 from mac.model import (
+    EACH_PART,
     GLOBAL_REGION,
     Binding,
     Cell,
@@ -123,10 +125,23 @@ def _static_jobs(member: Member, source: CloudWatch) -> Iterator[Document]:
     groups: dict[Dimensions, list[Document]] = {}
     for metric in source.metrics:
         groups.setdefault(tuple(sorted(metric.dimensions.items())), []).append(_metric(metric, source))
-    for own in kinds.all_kinds()[resource.kind].dimension_sets(resource):
+    kind = kinds.all_kinds()[resource.kind]
+    for own in kind.dimension_sets(resource):
         for further, metrics in groups.items():
-            dimensions = [{"name": name, "value": value} for name, value in (*own, *further)]
-            yield {**shared, "dimensions": dimensions, "metrics": metrics}
+            for exact in _each_part(further, kind, resource):
+                dimensions = [{"name": name, "value": value} for name, value in (*own, *exact)]
+                yield {**shared, "dimensions": dimensions, "metrics": metrics}
+
+
+def _each_part(dimensions: Dimensions, kind: Kind, resource: Resource) -> Iterator[Dimensions]:
+    """The dimensions with each part of the resource in the place of `EACH_PART`."""
+    names = [name for name, _ in dimensions]
+    values = [
+        kind.parts[name](resource) if value == EACH_PART and name in kind.parts else (value,)
+        for name, value in dimensions
+    ]
+    for chosen in itertools.product(*values):
+        yield tuple(zip(names, chosen, strict=True))
 
 
 def _metric(metric: CloudWatchMetric, source: CloudWatch) -> Document:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mac import emit, files, process, promql, render, standards, templates
 from mac.bind import bind
-from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
+from mac.model import EACH_PART, AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
 from tests import builders
 from tests.builders import instance, snapshot, standard
 
@@ -170,6 +170,30 @@ def test_each_machine_of_a_resource_that_has_several_is_asked_for() -> None:
         [{"name": "Broker", "value": "orders-1"}],
         [{"name": "Broker", "value": "orders-2"}],
     ]
+
+
+def test_each_part_of_a_resource_is_asked_for_and_none_of_one_without_parts() -> None:
+    metrics = (
+        CloudWatchMetric("ActiveControllerCount", ("Maximum",)),
+        CloudWatchMetric("CpuUser", ("Average",), {"Broker ID": EACH_PART}),
+    )
+    standard = read_from("msk-cluster", "AWS/Kafka", *metrics)
+
+    def asked(**attributes: int) -> list[tuple[str, dict[str, str]]]:
+        arn = "arn:aws:kafka:us-east-1:1:cluster/events/1-2"
+        cluster = instance(kind="msk-cluster", id="events", arn=arn, addresses=(), attributes=attributes)
+        return [
+            (job["metrics"][0]["name"], {d["name"]: d["value"] for d in job["dimensions"]})
+            for job in exporter_jobs(cluster, standard=standard)
+        ]
+
+    whole = ("ActiveControllerCount", {"Cluster Name": "events"})
+    assert asked(brokers=2) == [
+        whole,
+        ("CpuUser", {"Cluster Name": "events", "Broker ID": "1"}),
+        ("CpuUser", {"Cluster Name": "events", "Broker ID": "2"}),
+    ]
+    assert asked() == [whole]
 
 
 @pytest.mark.parametrize(

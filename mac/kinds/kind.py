@@ -108,7 +108,8 @@ class Kind:
     `global_`: it is read once an account. `home`: the region of a global kind whose service is regional.
     `like`: the kind whose standards apply as well, as far as they do not read CloudWatch.
     `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `standby`: the dimensions of further
-    machines behind it, each of which has the same metrics. `facts`: labels to match by.
+    machines behind it, each of which has the same metrics. `parts`: a dimension that some of its metrics have
+    beside → its values, one for each part of the resource. `facts`: labels to match by.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Kind:
     namespaces: tuple[str, ...] = ()
     dimensions: Callable[[Resource], Dimensions] = no_dimensions
     standby: Callable[[Resource], tuple[Dimensions, ...]] = no_standby
+    parts: Mapping[str, Callable[[Resource], tuple[str, ...]]] = field(default_factory=dict)
     facts: Callable[[Resource], Mapping[str, str]] = no_facts
     fact_names: tuple[str, ...] = ()
     ended: Callable[[Raw], str] | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import Parameter, Scrape, Standard, StandardAlert, Text
+from mac.model import EACH_PART, CloudWatch, Parameter, Scrape, Standard, StandardAlert, Text
 from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.source import Document, Pointer
 from mac.standards.written import Written
@@ -38,6 +38,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
     if standard.cloudwatch:
         yield from _cloudwatch(standard.cloudwatch.period, standard.cloudwatch.length, document)
         yield from _namespace(standard.cloudwatch.namespace, standard.applies_to.kind, document)
+        yield from _parts(standard.cloudwatch, standard.applies_to.kind)
     yield from _duplicates(standard)
 
 
@@ -150,6 +151,18 @@ def _namespace(namespace: str, kind: str, document: Document) -> Iterator[Proble
         place = document.location(("spec", "cloudwatch", "namespace"))
         message = f"{kind} has no metrics in the namespace {namespace}, as far as mac knows"
         yield Problem(place, "wrong-value", message, did_you_mean(namespace, known), Severity.WARNING)
+
+
+def _parts(source: CloudWatch, kind: str) -> Iterator[Problem]:
+    """`EACH_PART` for a dimension whose values the kind does not know: CloudWatch would be asked for "*"."""
+    known = tuple(kinds.all_kinds()[kind].parts) if kind in kinds.names() else ()
+    for metric in source.metrics:
+        for name in sorted(
+            n for n, value in metric.dimensions.items() if value == EACH_PART and n not in known
+        ):
+            message = f"mac does not know the parts of {kind} that {name} tells apart"
+            hint = did_you_mean(name, known) if known else "write the value of the dimension"
+            yield Problem(metric.location, "wrong-value", message, hint)
 
 
 # --- names -------------------------------------------------------------------------------------------
