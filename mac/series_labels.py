@@ -20,6 +20,7 @@ _SCALAR_FUNCTIONS = frozenset({"scalar", "time", "pi"})
 _BARE_FUNCTIONS = frozenset({"vector"})
 _DATES = "minute hour day_of_week day_of_month day_of_year days_in_month month year"
 _DATE_FUNCTIONS = frozenset(_DATES.split())
+_SHOWN = 8  # labels that a sentence names
 _WHOLE_SERIES = frozenset({"topk", "bottomk"})
 
 
@@ -223,7 +224,7 @@ class _Walk:
         else:
             compared = (left.names | right.names) - frozenset(matching.labels if matching is not None else ())
         sides = [
-            f"only the {side} has {', '.join(names)}"
+            f"only the {side} has {', '.join(names[:_SHOWN])}{', …' * (len(names) > _SHOWN)}"
             for side, here, there in (("left", left, right), ("right", right, left))
             if (names := sorted(label for label in compared if label in here and label not in there))
         ]

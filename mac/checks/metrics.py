@@ -37,6 +37,8 @@ _PROMETHEUS = (
     "scrape_series_added",
 )
 _ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+_STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
+_PERCENTILE = re.compile(r"p\d+(_\d+)?$")
 _ROUNDS = 3  # how deep recorded series are recorded from recorded series
 
 
@@ -60,13 +62,29 @@ def check(
     for standard in listed:
         yield from _named(standard, catalogues)
     known = {standard.name: of_standard(standard, catalogues) for standard in listed}
-    recorded = _recorded(listed, uses, known)
+    recorded = recorded_series(listed, uses, known)
     for standard in listed:
         mine = known[standard.name]
         mine = replace(mine, series={**recorded, **mine.series})
         for name, expr, text in uses.get(standard.name, ()):
             for problem in of_expression(expr, mine, recorded, text):
                 yield replace(problem, message=f"{name}: {problem.message}")
+
+
+def of_text(expr: str, catalogues: Sequence[Catalogue], path: str) -> Iterator[Problem]:
+    """Problems of an expression of which no standard is known, at places in `path`.
+
+    Of CloudWatch's metrics every statistic may be read. Recorded series may have any label.
+    """
+    parsed = promql.parse(expr)
+    if isinstance(parsed, Failure):
+        return
+    read = parsed.metrics
+    statistics = [*_STATISTICS, *{found[0] for name in read if (found := _PERCENTILE.search(name))}]
+    known = of_catalogues(catalogues, statistics)
+    recorded = {name: EVERY for name in read if ":" in name}
+    known = replace(known, series={**known.series, **recorded})
+    yield from of_expression(expr, known, recorded, Text(expr, Location(path, 1, 1)))
 
 
 def unchecked(standards: Iterable[Standard], catalogues: Catalogues) -> tuple[str, ...]:
@@ -137,12 +155,12 @@ def _not_asked(found: Catalogue, asked: Mapping[str, Labels]) -> dict[str, str]:
     return {
         name: f"the standard does not ask for it: add the statistic {statistic} of {metric} to `cloudwatch`"
         for metric in found.metrics
-        for statistic in ("Average", "Sum", "Minimum", "Maximum", "SampleCount", "p50", "p90", "p95", "p99")
+        for statistic in (*_STATISTICS, "p50", "p90", "p95", "p99")
         if (name := exported(found.namespace, metric, statistic)) not in asked
     }
 
 
-def _recorded(
+def recorded_series(
     standards: Sequence[Standard], uses: Mapping[str, Uses], known: Mapping[str, Known]
 ) -> dict[str, Labels]:
     """The recorded series of all standards with the labels that they may have.
@@ -216,7 +234,7 @@ def of_expression(
         for name in names:
             if not known.partial or _is_asked_of_cloudwatch(name, known):
                 hint = (known.hints or {}).get(name) or nearest(name, known.series)
-                message = f"no exporter of this standard exports {name}"
+                message = f"no exporter that is named here exports {name}"
                 yield Problem(text.find(name), "unknown-metric", message, hint)
             unknown = True
         if not names:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "test": "Run the standards' own rule tests.",
     "diff": "Show what `mac generate` would change.",
     "generate": "Generate the configuration, and commit it.",
+    "metrics": "Look up what exporters export.",
     "schema": "Print the JSON Schema of a document.",
     "demo": "Run all of it on an embedded AWS.",
     "completion": "Print the completion script of a shell.",
