@@ -15,6 +15,7 @@ from typing import Any
 from mac import durations, promql, rules, series_labels
 from mac.checks import metrics as metric_checks
 from mac.metrics import Catalogues
+from mac.metrics.catalogue import exported
 from mac.model import AlertSeverity, Binding, Cell, Member, Partition, Resource, Standard, StandardAlert
 from mac.promql import Expression, children
 from mac.series_labels import Labels
@@ -331,6 +332,25 @@ def its_metrics_are_in_a_catalogue(subject: Subject) -> Iterator[Complaint]:
             yield "", f"there is no catalogue {name}"
     if standard.cloudwatch and subject.catalogues.namespace(standard.cloudwatch.namespace) is None:
         yield "", f"there is no catalogue of {standard.cloudwatch.namespace}"
+
+
+@rule
+def cloudwatch_is_asked_for_nothing_in_vain(subject: Subject) -> Iterator[Complaint]:
+    """Each statistic of each resource costs money at each look."""
+    asked = subject.standard.cloudwatch
+    if asked is None:
+        return
+    used = rules.expressions(binding(subject.standard))
+    read = {name for _, expr, _ in used for name in _metrics(expr)}
+    for metric in asked.metrics:
+        for statistic in metric.statistics:
+            if exported(asked.namespace, metric.name, statistic) not in read:
+                yield "", f"nothing reads the {statistic} of {metric.name}"
+
+
+def _metrics(expr: str) -> frozenset[str]:
+    parsed = promql.parse(expr)
+    return parsed.metrics if isinstance(parsed, Expression) else frozenset()
 
 
 # --- proof -------------------------------------------------------------------------------------------

@@ -214,6 +214,13 @@ BROKEN = {
         ("standard", "  exporters: [node]\n", ""),
         ("standard", "[node]", "[nodee]"),
     ],
+    "cloudwatch_is_asked_for_nothing_in_vain": [
+        (
+            "standard",
+            "  scrape: {job: shop, port: 9100}\n",
+            "  cloudwatch: {namespace: AWS/EC2, metrics: [{name: CPUUtilization, statistics: [Sum]}]}\n",
+        )
+    ],
     "every_alert_is_seen_to_fire_in_time": [
         ("test", "ShopFull, at: 9m", "ShopFull, at: 13m"),
         ("test", "ShopFull, at: 11m", "ShopFull, at: 30m"),
