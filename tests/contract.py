@@ -341,16 +341,14 @@ def cloudwatch_is_asked_for_nothing_in_vain(subject: Subject) -> Iterator[Compla
     if asked is None:
         return
     used = rules.expressions(binding(subject.standard))
-    read = {name for _, expr, _ in used for name in _metrics(expr)}
+    known = metric_checks.of_standard(subject.standard, subject.catalogues)
+    parsed = [promql.parse(expr) for _, expr, _ in used]
+    selectors = [s for each in parsed if isinstance(each, Expression) for s in each.selectors]
+    read = {name for selector in selectors for name in metric_checks.read_by(selector, known)}
     for metric in asked.metrics:
         for statistic in metric.statistics:
             if exported(asked.namespace, metric.name, statistic) not in read:
                 yield "", f"nothing reads the {statistic} of {metric.name}"
-
-
-def _metrics(expr: str) -> frozenset[str]:
-    parsed = promql.parse(expr)
-    return parsed.metrics if isinstance(parsed, Expression) else frozenset()
 
 
 # --- proof -------------------------------------------------------------------------------------------

@@ -230,7 +230,7 @@ def of_expression(
     text = text or Text(expr, Location("", 1, 1))
     unknown = False
     for selector in parsed.selectors:
-        names = [name for name in _names(selector, known) if name not in known.series]
+        names = [name for name in read_by(selector, known) if name not in known.series]
         for name in names:
             if not known.partial or _is_asked_of_cloudwatch(name, known):
                 hint = (known.hints or {}).get(name) or nearest(name, known.series)
@@ -251,7 +251,7 @@ def of_expression(
             yield Problem(text.location, "metric-label", complaint)
 
 
-def _names(selector: Selector, known: Known) -> tuple[str, ...]:
+def read_by(selector: Selector, known: Known) -> tuple[str, ...]:
     """The metrics that a selector reads; for a pattern those that fit, or the pattern when none does."""
     if selector.metric:
         return (selector.metric,)
@@ -273,7 +273,7 @@ def _matched(selector: Selector, known: Known, text: Text) -> Iterator[Problem]:
     for matcher in selector.matchers:
         if matcher.name == "__name__":
             continue
-        for name in _names(selector, known):
+        for name in read_by(selector, known):
             labels = known.series[name]
             if matcher.name not in labels:
                 message = f'{name} has no label "{matcher.name}"'
@@ -284,7 +284,7 @@ def _grouped(parsed: Expression, known: Known, text: Text) -> Iterator[Problem]:
     """A label that is grouped by, or matched on, is one of some series of the expression, or made in it."""
     there = Labels()
     for selector in parsed.selectors:
-        for name in _names(selector, known) or ("",):
+        for name in read_by(selector, known) or ("",):
             there = there.either(known.series.get(name, EVERY))
     made = series_labels.made(parsed)
     for label in parsed.grouping:
