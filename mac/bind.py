@@ -18,6 +18,7 @@ from mac.model import (
     Binding,
     Catalog,
     Cell,
+    Exemption,
     InventoryConfig,
     KnownAccount,
     Lifecycle,
@@ -27,6 +28,7 @@ from mac.model import (
     Resource,
     Service,
     Snapshot,
+    Spared,
     Standard,
     Unbound,
 )
@@ -38,13 +40,19 @@ _TAGS_SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """The outcome of binding. `bound` counts resources, not bindings."""
+    """The outcome of binding. `bound` counts resources, not bindings.
+
+    `spared`: what exemptions of whole standards leave out. `out_of_reach`: resource and standard, where the
+    standard is for it, and it has neither an address nor metrics to collect.
+    """
 
     bindings: tuple[Binding, ...]
     unbound: tuple[Unbound, ...]
     cells: tuple[Cell, ...]
     problems: tuple[Problem, ...]
     bound: int
+    spared: tuple[Spared, ...] = ()
+    out_of_reach: tuple[tuple[Resource, str], ...] = ()
 
 
 def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
@@ -57,6 +65,8 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     for standard in sorted(catalog.standards.values(), key=lambda s: s.name):
         by_kind[standard.applies_to.kind].append(standard)
     bound = 0
+    spared: list[Spared] = []
+    out_of_reach: list[tuple[Resource, str]] = []
     for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
         labels = labels_of(resource, catalog.project.labels)
         candidates = _candidates(by_kind, resource.kind)
@@ -64,10 +74,14 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
         if refusal:
             unbound.append(Unbound(resource, *refusal))
             continue
-        chosen = [s for s in candidates if _matches(s, labels) and _collectable(s, resource)]
+        meant = [s for s in candidates if _matches(s, labels)]
+        chosen = [s for s in meant if _collectable(s, resource)]
+        out_of_reach += [(resource, s.name) for s in meant if s not in chosen]
         watched = 0
         for standard in chosen:
-            if _exempt(catalog, labels, standard, today):
+            exemption = _exemption(catalog, labels, standard, today)
+            if exemption:
+                spared.append(Spared(resource, standard.name, exemption))
                 continue
             cell = cells.of(resource)
             key = (cell, labels[conventions.ENVIRONMENT], labels[conventions.SERVICE], standard.name)
@@ -79,12 +93,20 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
         elif chosen:
             unbound.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
         else:
-            unbound.append(Unbound(resource, "no-standard", _why_no_standard(resource, labels, candidates)))
+            unbound.append(Unbound(resource, "no-standard", _why_no_standard(resource, labels, meant)))
     bindings = tuple(
         _binding(catalog, key, members, today, notes) for key, members in sorted(groups.items(), key=_by_key)
     )
     problems = [*notes.problems(), *_expired(catalog, today)]
-    return Bindings(bindings, tuple(unbound), cells.all(), ordered(problems), bound)
+    return Bindings(
+        bindings,
+        tuple(unbound),
+        cells.all(),
+        ordered(problems),
+        bound,
+        tuple(spared),
+        tuple(out_of_reach),
+    )
 
 
 def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, str, str]:
@@ -212,8 +234,8 @@ def _why_no_service(catalog: Catalog, resource: Resource) -> str:
     return sentence
 
 
-def _why_no_standard(resource: Resource, labels: Mapping[str, str], candidates: list[Standard]) -> str:
-    if any(_matches(s, labels) for s in candidates):
+def _why_no_standard(resource: Resource, labels: Mapping[str, str], meant: list[Standard]) -> str:
+    if meant:
         return "it has neither an address to scrape nor metrics in CloudWatch"
     role = labels.get(conventions.ROLE)
     having = f"the role {quoted(role)}" if role else "no role"
@@ -377,26 +399,34 @@ def _holds(expires: str, today: date) -> bool:
     return date.fromisoformat(expires) >= today
 
 
-def _exempt(catalog: Catalog, labels: Mapping[str, str], standard: Standard, today: date) -> bool:
+def _exemption(
+    catalog: Catalog, labels: Mapping[str, str], standard: Standard, today: date
+) -> Exemption | None:
+    """What leaves the whole standard out for the service of these labels."""
     service = catalog.services.get(labels[conventions.SERVICE])
-    return service is not None and any(
-        e.standard == standard.name and not e.alert and _holds(e.expires, today)
-        for e in service.exemptions
-        if e.environment in ("", labels[conventions.ENVIRONMENT])
+    return next(
+        (
+            e
+            for e in (service.exemptions if service else ())
+            if e.standard == standard.name and not e.alert and _holds(e.expires, today)
+            if e.environment in ("", labels[conventions.ENVIRONMENT])
+        ),
+        None,
     )
 
 
 def _expired(catalog: Catalog, today: date) -> list[Problem]:
+    exemptions = [e for service in catalog.services.values() for e in service.exemptions]
+    written = [(e.alert or e.standard, e.expires, e.location) for e in exemptions]
+    unwatched = [("unwatched resources", u.expires, u.location) for u in catalog.project.unwatched]
     return [
         Problem(
-            exemption.location,
+            location,
             "exemption-expired",
-            f"the exemption of {exemption.alert or exemption.standard} ended on {exemption.expires} "
-            "and no longer holds",
+            f"the exemption of {what} ended on {expires} and no longer holds",
             "remove it, or give it a new date and a reason that still stands",
             Severity.WARNING,
         )
-        for service in catalog.services.values()
-        for exemption in service.exemptions
-        if not _holds(exemption.expires, today)
+        for what, expires, location in (*written, *unwatched)
+        if expires and not _holds(expires, today)
     ]

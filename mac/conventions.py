@@ -22,9 +22,20 @@ SEVERITY = "severity"
 TIER = "tier"
 OUTAGE = "outage"
 OVERRIDE = "override"
+KIND = "kind"  # no label of a series; what a resource is, beside its labels
 
 TAXONOMY = (SERVICE, ENVIRONMENT, ROLE, TEAM)
 """Labels that come from tags, as `mac.yaml` maps them."""
+
+AFTER_HOURS = "after hours"
+NOBODY = "nobody"
+"""The receiver of what is told to nobody and only stands in Alertmanager."""
+
+HEARTBEAT = "Heartbeat"
+"""The alert that always fires, so that its absence tells that monitoring itself is dead."""
+
+HEARTBEAT_STANDARD = HEARTBEAT_RECEIVER = "heartbeat"
+HEARTBEAT_FILE = "heartbeat.yml"
 
 PARAMETER_TAG_PREFIX = "mac:"
 
@@ -70,6 +81,10 @@ def rules_file(cell: str, environment: str, service: str) -> str:
     return f"cells/{slug(cell)}/rules/{slug(environment)}/{slug(service)}.yml"
 
 
+def heartbeat_file(cell: str) -> str:
+    return f"cells/{slug(cell)}/{HEARTBEAT_FILE}"
+
+
 def targets_file(cell: str, job: str) -> str:
     return f"cells/{slug(cell)}/targets/{slug(job)}.json"
 
@@ -87,8 +102,21 @@ def rule_group(service: str, environment: str, standard: str) -> str:
     return f"{service} / {environment} / {standard}"
 
 
-def receiver(team: str, severity: str) -> str:
-    return f"{team} / {severity}"
+def receiver(team: str, severity: str, circumstance: str = "") -> str:
+    """`circumstance`: an environment, or AFTER_HOURS."""
+    return f"{team} / {severity}" + (f" / {circumstance}" if circumstance else "")
+
+
+def working_hours(team: str) -> str:
+    return f"{team} / working hours"
+
+
+def mute_time(team: str, name: str) -> str:
+    return f"{team} / {name}"
+
+
+def maintenance(name: str) -> str:
+    return f"maintenance / {name}"
 
 
 def override(values: Mapping[str, object]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,6 +76,16 @@ class Engine:
         """Runs one promtool test file, in its own folder. Exit code 0: every expectation holds."""
         return process.run([self.path, "test", "rules", path.name], cwd=path.parent, timeout=timeout)
 
+    def routes(self, config: Path, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """The receivers that amtool says an alert with these labels reaches. Raises EngineError."""
+        given = [f'{name}="{_quoted(value)}"' for name, value in sorted(labels.items())]
+        command = ["config", "routes", "test", f"--config.file={config}", *given]
+        answer = process.run([self.path, *command], timeout=_CHECK_TIMEOUT)
+        if answer.returncode:
+            text = f"{answer.stdout}\n{answer.stderr}".strip()[-process.TAIL :]
+            raise EngineError(f"{self} cannot say where an alert goes: {text}")
+        return tuple(answer.stdout.strip().split(","))
+
     def _check(
         self, command: list[str], paths: Sequence[Path], cwd: Path | None = None
     ) -> tuple[Finding, ...]:
@@ -89,6 +99,10 @@ class Engine:
             )
         # It refused: that must never read as "nothing wrong", whatever it printed.
         return parse_findings(text) or (Finding("", 0, 0, text.strip() or f"{self} refused"),)
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def find(tool: str) -> Engine | None:

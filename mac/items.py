@@ -180,11 +180,11 @@ def _alertmanager(path: str, document: Json, entry: Entry) -> Iterator[Item]:
     yield from _routes(path, document["route"], "", "")
     for receiver in document["receivers"]:
         name = str(receiver["name"])
-        team = name.rpartition(" / ")[0]
+        team = name.partition(" / ")[0]
         yield Item(Key("receiver", "", "", "", path, name), receiver, path, name, team=team)
     for interval in document.get("time_intervals", ()):
         name = str(interval["name"])
-        team = name.rpartition(" / ")[0]
+        team = name.partition(" / ")[0]
         yield Item(Key("route", "", "", "", "interval", name), interval, path, f"time: {name}", team=team)
     for rule in document.get("inhibit_rules", ()):
         sides = [", ".join(rule.get(side, ())) for side in ("source_matchers", "target_matchers")]
@@ -200,15 +200,18 @@ def _routes(path: str, route: Json, parent: str, team: str) -> Iterator[Item]:
     for matcher in matchers:
         if matcher.startswith(f'{conventions.TEAM}="'):
             team = matcher[len(conventions.TEAM) + 2 : -1]
-    name = _route_name(matchers, parent)
+    name = _route_name(route, parent)
     value = {field: content for field, content in route.items() if field != "routes"}
     yield Item(Key("route", "", "", "", "tree", name), value, path, name, team=team)
     for child in route.get("routes", ()):
         yield from _routes(path, child, name, team)
 
 
-def _route_name(matchers: Iterable[str], parent: str) -> str:
-    own = ", ".join(matchers)
+def _route_name(route: Json, parent: str) -> str:
+    """By its matchers. What muting makes of one route, two for different times, has its receiver too."""
+    own = ", ".join(route.get("matchers", ()))
+    if own and conventions.AFTER_HOURS in str(route.get("receiver", "")):
+        own = f"{own} ({conventions.AFTER_HOURS})"
     if not parent:
         return own or "everything"
     return f"{parent} / {own or 'everything else'}"
@@ -249,7 +252,7 @@ def route_order(files: Mapping[str, bytes]) -> Mapping[str, tuple[str, ...]]:
     order: dict[str, tuple[str, ...]] = {}
 
     def visit(route: Json, parent: str) -> str:
-        name = _route_name(route.get("matchers", ()), parent)
+        name = _route_name(route, parent)
         order[name] = tuple(visit(child, name) for child in route.get("routes", ()))
         return name
 

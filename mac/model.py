@@ -7,9 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
-from mac import inventory_config, inventory_model
+from mac import inventory_config, inventory_model, team_model
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, and what is found, have files of their own.
@@ -31,6 +30,14 @@ Scope = inventory_model.Scope
 ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
+
+# Who is told, and when not, has one too.
+AlertSeverity = team_model.AlertSeverity
+Maintenance = team_model.Maintenance
+MuteTime = team_model.MuteTime
+Receiver = team_model.Receiver
+Team = team_model.Team
+WorkingHours = team_model.WorkingHours
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
@@ -123,12 +130,6 @@ class CloudWatch:
     length: str = "5m"
 
 
-class AlertSeverity(StrEnum):
-    PAGE = "page"
-    TICKET = "ticket"
-    INFO = "info"
-
-
 @dataclass(frozen=True, slots=True)
 class StandardRecording:
     record: str
@@ -198,6 +199,8 @@ class Standard:
     depends_on: tuple[str, ...] = ()
     exporters: tuple[str, ...] | None = None
     exporters_location: Location = NOWHERE
+    extends: str = ""
+    covers: tuple[str, ...] = ()  # kinds that are watched through a linked resource of this standard
     location: Location = NOWHERE
 
     @property
@@ -236,31 +239,6 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
-    """One integration: its type (pagerduty, slack, webhook, …) and its Alertmanager fields."""
-
-    type: str
-    fields: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkingHours:
-    timezone: str
-    days: tuple[str, ...]
-    start: str
-    end: str
-
-
-@dataclass(frozen=True, slots=True)
-class Team:
-    name: str
-    receivers: Mapping[str, tuple[Receiver, ...]]  # severity → integrations
-    title: str = ""
-    working_hours: WorkingHours | None = None
-    location: Location = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
 class LabelSource:
     """Where a taxonomy label comes from: the first tag that is there (compared without case)."""
 
@@ -280,6 +258,16 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwatched:
+    """Resources that nobody needs to watch: all those with these labels (`kind` is one of them)."""
+
+    match: Mapping[str, tuple[str, ...]]
+    reason: str
+    expires: str = ""  # ISO date; the last day on which it holds; empty: for good
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """`mac.yaml`."""
 
@@ -296,20 +284,27 @@ class Project:
     group_wait: str = "30s"
     group_interval: str = "5m"
     repeat_interval: str = "4h"
+    heartbeat_interval: str = "1m"
+    maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
+    unwatched: tuple[Unwatched, ...] = ()
     location: Location = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything that engineers wrote, checked: the input of `bind` beside the snapshot."""
+    """Everything that engineers wrote, checked: the input of `bind` beside the snapshot.
+
+    `bases`: standards that others extend; they watch nothing, and their tests hold.
+    """
 
     project: Project
     inventory: InventoryConfig
     standards: Mapping[str, Standard]
     services: Mapping[str, Service]
     teams: Mapping[str, Team]
+    bases: Mapping[str, Standard] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)  # "standard/host" → content hash, for causes
 
 
@@ -360,6 +355,15 @@ class Binding:
     members: tuple[Member, ...]
     partitions: tuple[Partition, ...]  # the base ("") first, if any resource follows it
     silenced: frozenset[str] = field(default_factory=frozenset)  # alerts left out by exemptions
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """A resource that a standard would watch, if its service did not exempt it."""
+
+    resource: Resource
+    standard: str
+    exemption: Exemption
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,9 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
             standard=standards[0],
             targets=len(groups),
         )
+    heard = any(team.heartbeat for team in catalog.teams.values())
+    if heard:
+        _heartbeat(tree, catalog, cell)
     watched = [b for b in bindings if b.standard.cloudwatch]
     if watched:
         document = scraping.cloudwatch_exporter(watched)
@@ -187,11 +190,33 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
         conventions.prometheus_file(cell.name),
         PROMETHEUS,
         scraping.prometheus(
-            catalog.project, cell, scrapes, {b.environment for b in bindings}, cloudwatch=bool(watched)
+            catalog.project,
+            cell,
+            scrapes,
+            {b.environment for b in bindings},
+            cloudwatch=bool(watched),
+            heartbeat=heard,
         ),
         kind="prometheus",
         cell=cell.name,
         jobs=sorted(s.job for s in scrapes) + ([scraping.CLOUDWATCH_JOB] if watched else []),
+    )
+
+
+def _heartbeat(tree: _Tree, catalog: Catalog, cell: Cell) -> None:
+    rule = rules.heartbeat(catalog.project, cell)
+    name = conventions.HEARTBEAT_STANDARD
+    listed = {"group": name, "name": rule["alert"], "type": "alerting", "standard": name}
+    tree.add(
+        conventions.heartbeat_file(cell.name),
+        RULES,
+        {"groups": [{"name": name, "rules": [rule]}]},
+        kind="rules",
+        cell=cell.name,
+        environment="",
+        service=rule["labels"][conventions.SERVICE],
+        team=rule["labels"][conventions.TEAM],
+        rules=[listed],
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mac import conventions
-from mac.model import AlertSeverity, Catalog, Project, Receiver, Team, WorkingHours
+from mac import conventions, intervals
+from mac.model import AlertSeverity, Catalog, Maintenance, MuteTime, Project, Receiver, Team
 
 Document = dict[str, Any]
 
@@ -28,16 +29,28 @@ _WORDING: Mapping[str, Mapping[str, str]] = {
     "pagerduty": {"description": _HEADLINE},
     "slack": {"title": _HEADLINE, "text": _DETAILS},
     "opsgenie": {"message": _HEADLINE, "description": _DETAILS},
+    "msteamsv2": {"title": _HEADLINE, "text": _DETAILS},
 }
 
 
 def alertmanager(catalog: Catalog) -> Document:
     """`alertmanager.yml`: it depends on what engineers wrote, never on the inventory."""
     teams = [catalog.teams[name] for name in sorted(catalog.teams)]
+    windows = catalog.project.maintenance
+    receivers: dict[str, Document] = {}
+    route = _root(catalog.project, teams, receivers)
     return {
         "global": {},
-        "route": _root(catalog.project, teams),
-        "time_intervals": [_interval(t.name, hours) for t in teams if (hours := t.working_hours)],
+        "route": route,
+        "time_intervals": [
+            *(
+                intervals.working(conventions.working_hours(t.name), hours)
+                for t in teams
+                if (hours := t.working_hours)
+            ),
+            *(intervals.weekly(_interval_name(t, mute), mute) for t in teams for mute in t.mute_times),
+            *(intervals.window(conventions.maintenance(w.name), w) for w in windows),
+        ],
         "inhibit_rules": [
             _outage_mutes_details(),
             *_dependents_wait(
@@ -51,75 +64,179 @@ def alertmanager(catalog: Catalog) -> Document:
                 _SAME_PLACE,
             ),
         ],
-        "receivers": [receiver for team in teams for receiver in _receivers(team)],
+        "receivers": [receivers[name] for name in sorted(receivers)],
     }
 
 
 # --- routes and receivers ----------------------------------------------------------------------------
 
 
-def _root(project: Project, teams: Iterable[Team]) -> Document:
-    """What no route takes is somebody else's alert; it goes where a person sees it at once."""
+def _root(project: Project, teams: Iterable[Team], receivers: dict[str, Document]) -> Document:
+    """What no route takes is somebody else's alert; it goes where a person sees it at once.
+
+    `receivers` takes up those that a route names, so that there are no others.
+    """
+    listed = list(teams)
+    routes = [_Routes(team, project.maintenance, receivers).tree() for team in listed]
     return {
         "receiver": conventions.receiver(project.default_team, AlertSeverity.PAGE),
         "group_by": [conventions.SERVICE, conventions.ENVIRONMENT],
         "group_wait": project.group_wait,
         "group_interval": project.group_interval,
         "repeat_interval": project.repeat_interval,
-        "routes": [_team_route(team) for team in teams],
+        "routes": [*_heartbeats(project, listed, receivers), *routes],
     }
 
 
-def _team_route(team: Team) -> Document:
-    return {
-        "receiver": conventions.receiver(team.name, AlertSeverity.PAGE),
-        "matchers": [_equals(conventions.TEAM, team.name)],
-        "routes": [_severity_route(team, severity) for severity in AlertSeverity],
-    }
+def _heartbeats(project: Project, teams: Iterable[Team], receivers: dict[str, Document]) -> list[Document]:
+    """One route for each team that wants to hear that monitoring works; each cell is told by itself."""
+    found = []
+    for team in teams:
+        if team.heartbeat:
+            name = conventions.receiver(team.name, conventions.HEARTBEAT_RECEIVER)
+            receivers[name] = {"name": name, **_configs(team.heartbeat, resolved=False)}
+            found.append(
+                {
+                    "receiver": name,
+                    "matchers": [
+                        _equals("alertname", conventions.HEARTBEAT),
+                        _equals(conventions.STANDARD, conventions.HEARTBEAT_STANDARD),
+                    ],
+                    "group_by": [conventions.CELL],
+                    "group_wait": "0s",
+                    "group_interval": project.heartbeat_interval,
+                    "repeat_interval": project.heartbeat_interval,
+                    "continue": True,
+                }
+            )
+    if found:
+        del found[-1]["continue"]  # nobody else is to hear it
+    return found
 
 
-def _severity_route(team: Team, severity: AlertSeverity) -> Document:
-    route: Document = {
-        "receiver": conventions.receiver(team.name, severity),
-        "matchers": [_equals(conventions.SEVERITY, severity)],
-    }
-    if team.working_hours and severity is not AlertSeverity.PAGE:
-        route["active_time_intervals"] = [_interval_name(team.name)]
-    return route
+class _Routes:
+    """The routes of one team. Receivers that they name are added to `receivers`."""
+
+    def __init__(self, team: Team, windows: Iterable[Maintenance], receivers: dict[str, Document]) -> None:
+        self._team, self._receivers = team, receivers
+        own = [(_interval_name(team, mute), dict(mute.match)) for mute in team.mute_times]
+        shared = [(conventions.maintenance(w.name), dict(w.match)) for w in windows]
+        self._mutes = [
+            (name, {label: values for label, values in match.items() if label != conventions.TEAM})
+            for name, match in (*own, *shared)
+            if team.name in match.get(conventions.TEAM, (team.name,))
+        ]
+
+    def tree(self) -> Document:
+        always = tuple(name for name, match in self._mutes if not match)
+        return {
+            "receiver": self._receiver(AlertSeverity.PAGE),
+            "matchers": [_equals(conventions.TEAM, self._team.name)],
+            "routes": self._branches([(n, m) for n, m in self._mutes if m], always, {}),
+        }
+
+    def _branches(
+        self,
+        mutes: Sequence[tuple[str, Mapping[str, Sequence[str]]]],
+        muted: tuple[str, ...],
+        chosen: Mapping[str, frozenset[str]],
+    ) -> list[Document]:
+        """Alertmanager takes the first route that matches, and mutes by that one alone. So what several mute
+        times match at once has a route of its own, below that of the first of them.
+        """
+        found = []
+        for n, (name, match) in enumerate(mutes):
+            both = _both(chosen, match)
+            if both is not None:
+                found.append(
+                    {
+                        "receiver": self._receiver(AlertSeverity.PAGE),
+                        "matchers": [_any_of(label, values) for label, values in sorted(match.items())],
+                        "routes": self._branches(mutes[n + 1 :], (*muted, name), both),
+                    }
+                )
+        apart = [
+            {
+                "receiver": self._receiver(AlertSeverity.PAGE),
+                "matchers": [_equals(conventions.ENVIRONMENT, environment)],
+                "routes": self._leaves(muted, environment),
+            }
+            for environment in sorted(self._team.environments)
+        ]
+        return [*found, *apart, *self._leaves(muted)]
+
+    def _leaves(self, muted: tuple[str, ...], environment: str = "") -> list[Document]:
+        return [leaf for severity in AlertSeverity for leaf in self._leaf(severity, muted, environment)]
+
+    def _leaf(self, severity: AlertSeverity, muted: tuple[str, ...], environment: str) -> Iterator[Document]:
+        """Who is told of a severity: in working hours, and otherwise if that is somebody else."""
+        team = self._team
+        special = severity in team.environments.get(environment, ())
+        matchers = [_equals(conventions.SEVERITY, severity)]
+        route: Document = {
+            "receiver": self._receiver(severity, environment if special else ""),
+            "matchers": matchers,
+        }
+        hours = [conventions.working_hours(team.name)] if team.working_hours else []
+        later = severity in team.after_hours and not special
+        if hours and (later or severity is not AlertSeverity.PAGE):
+            route["active_time_intervals"] = hours
+        if muted:
+            route["mute_time_intervals"] = list(muted)
+        if later:
+            route["continue"] = True
+        yield route
+        if later:
+            yield {
+                "receiver": self._after_hours(severity),
+                "matchers": matchers,
+                "mute_time_intervals": [*hours, *muted],
+            }
+
+    def _receiver(self, severity: AlertSeverity, environment: str = "") -> str:
+        team = self._team
+        integrations = team.receivers.get(severity, ())
+        name = conventions.receiver(team.name, severity)
+        if environment:
+            integrations = team.environments[environment][severity]
+            name = conventions.receiver(team.name, severity, f"in {environment}")
+        return self._named(name, integrations)
+
+    def _after_hours(self, severity: AlertSeverity) -> str:
+        name = conventions.receiver(self._team.name, severity, conventions.AFTER_HOURS)
+        return self._named(name, self._team.after_hours[severity])
+
+    def _named(self, name: str, integrations: Sequence[Receiver]) -> str:
+        """Its name among the receivers. One receiver stands for all that have no integration."""
+        if not integrations:
+            name = conventions.NOBODY
+        self._receivers[name] = {"name": name, **_configs(integrations)}
+        return name
 
 
-def _receivers(team: Team) -> list[Document]:
-    """One receiver a severity. A severity without integrations is kept by Alertmanager, told to nobody."""
-    return [
-        {"name": conventions.receiver(team.name, severity), **_integrations(team.receivers.get(severity, ()))}
-        for severity in AlertSeverity
-    ]
+def _both(
+    chosen: Mapping[str, frozenset[str]], match: Mapping[str, Sequence[str]]
+) -> dict[str, frozenset[str]] | None:
+    """The values that fit both; None when nothing can."""
+    found = dict(chosen)
+    for label, values in match.items():
+        found[label] = found.get(label, frozenset(values)) & frozenset(values)
+        if not found[label]:
+            return None
+    return found
 
 
-def _integrations(receivers: Iterable[Receiver]) -> Mapping[str, list[Document]]:
+def _configs(receivers: Iterable[Receiver], *, resolved: bool = True) -> Mapping[str, list[Document]]:
     configs: dict[str, list[Document]] = {}
     for receiver in receivers:
         configs.setdefault(f"{receiver.type}_configs", []).append(
-            {"send_resolved": True, **_WORDING.get(receiver.type, {}), **receiver.fields}
+            {"send_resolved": resolved, **_WORDING.get(receiver.type, {}), **receiver.fields}
         )
     return configs
 
 
-def _interval_name(team: str) -> str:
-    return f"{team} / working hours"
-
-
-def _interval(team: str, hours: WorkingHours) -> Document:
-    return {
-        "name": _interval_name(team),
-        "time_intervals": [
-            {
-                "times": [{"start_time": hours.start, "end_time": hours.end}],
-                "weekdays": list(hours.days),
-                "location": hours.timezone,
-            }
-        ],
-    }
+def _interval_name(team: Team, mute: MuteTime) -> str:
+    return conventions.mute_time(team.name, mute.name)
 
 
 # --- inhibition --------------------------------------------------------------------------------------
@@ -154,6 +271,13 @@ def _dependents_wait(
 
 def _equals(label: str, value: str) -> str:
     return f'{label}="{_escaped(value)}"'
+
+
+def _any_of(label: str, values: Sequence[str]) -> str:
+    """A matcher for values that people wrote: whatever they hold, it means just them."""
+    if len(values) == 1:
+        return _equals(label, values[0])
+    return f'{label}=~"{_escaped("|".join(re.escape(value) for value in sorted(values)))}"'
 
 
 def _one_of(label: str, values: Iterable[str]) -> str:

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from mac import conventions, templating
-from mac.model import Binding, Partition, Standard, StandardRecording, StandardRule, Text
+from mac.model import (
+    AlertSeverity,
+    Binding,
+    Cell,
+    Partition,
+    Project,
+    Standard,
+    StandardRecording,
+    StandardRule,
+    Text,
+)
 from mac.problems import Location, Problem, did_you_mean, ordered
 from mac.templating import Mode, Names, TemplateError
 
@@ -138,6 +148,26 @@ def check_text(text: Text, mode: Mode, standard: Standard) -> tuple[Problem, ...
         for name in sorted(compiled.parameters - set(standard.parameters))
     ]
     return tuple(problems)
+
+
+def heartbeat(project: Project, cell: Cell) -> Rule:
+    """The alert of a cell that always fires: whoever stops hearing it knows that monitoring is dead."""
+    return {
+        "alert": conventions.HEARTBEAT,
+        "expr": "vector(1)",
+        "labels": {
+            conventions.ENVIRONMENT: "all",
+            conventions.SERVICE: "monitoring",
+            conventions.SEVERITY: str(AlertSeverity.INFO),
+            conventions.STANDARD: conventions.HEARTBEAT_STANDARD,
+            conventions.TEAM: project.default_team,
+            conventions.TIER: "1",
+        },
+        "annotations": {
+            "summary": str(templating.go_text(f"The Prometheus of {cell.name} and Alertmanager work")),
+            "description": "It always fires. When it is no longer heard, nothing else would be told either.",
+        },
+    }
 
 
 # --- one rule ----------------------------------------------------------------------------------------

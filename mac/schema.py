@@ -28,6 +28,7 @@ KINDS = {
     "Resources": "resources",
     "Standard": "standard",
     "StandardTest": "standard-test",
+    "RoutingTest": "routing-test",
     "Service": "service",
     "Team": "team",
 }

@@ -36,9 +36,16 @@ def target_groups(bindings: Iterable[Binding], scrape: Scrape) -> list[Document]
 
 
 def prometheus(
-    project: Project, cell: Cell, scrapes: Iterable[Scrape], environments: Iterable[str], *, cloudwatch: bool
+    project: Project,
+    cell: Cell,
+    scrapes: Iterable[Scrape],
+    environments: Iterable[str],
+    *,
+    cloudwatch: bool,
+    heartbeat: bool = False,
 ) -> Document:
     """`prometheus.yml` of a cell. Paths in it are relative to it."""
+    beside = [conventions.HEARTBEAT_FILE] if heartbeat else []
     configs = [_scrape_config(project, scrape) for scrape in sorted(scrapes, key=lambda s: s.job)]
     if cloudwatch:
         configs.append(_cloudwatch_scrape(project))
@@ -54,7 +61,10 @@ def prometheus(
             },
         },
         # Prometheus takes a wildcard in the last part of a path only.
-        "rule_files": [f"rules/{conventions.slug(name)}/*.yml" for name in sorted(environments)],
+        "rule_files": [
+            *beside,
+            *(f"rules/{conventions.slug(name)}/*.yml" for name in sorted(environments)),
+        ],
         "alerting": {"alertmanagers": alertmanagers} if project.alertmanagers else {},
         "scrape_configs": configs,
     }

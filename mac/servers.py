@@ -55,8 +55,9 @@ class Api:
         except ValueError as error:
             raise EngineError(f"{self.url}{path} does not answer with JSON") from error
 
-    def _open(self, path: str, method: str = "GET") -> bytes:
-        request = urllib.request.Request(self.url + path, method=method)  # noqa: S310 - always http
+    def _open(self, path: str, method: str = "GET", body: bytes | None = None) -> bytes:
+        kind = {"Content-Type": "application/json"} if body is not None else {}
+        request = urllib.request.Request(self.url + path, body, kind, method=method)  # noqa: S310 - always http
         try:
             with self._opener.open(request, timeout=_REQUEST_TIMEOUT) as answer:
                 return bytes(answer.read())
@@ -108,6 +109,10 @@ class Alertmanager(Api):
 
     def alerts(self) -> tuple[Json, ...]:
         return tuple(self.get("/api/v2/alerts"))
+
+    def post(self, alerts: Sequence[Json]) -> None:
+        """Tells it of alerts, as a Prometheus does: {"labels", "annotations", "startsAt", "endsAt"}."""
+        self._open("/api/v2/alerts", method="POST", body=json.dumps(list(alerts)).encode())
 
     def receivers(self) -> tuple[str, ...]:
         return tuple(receiver["name"] for receiver in self.get("/api/v2/receivers"))

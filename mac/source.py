@@ -35,14 +35,14 @@ _TEXT_TAGS = frozenset(["!", "tag:yaml.org,2002:str"])
 
 
 @dataclass(slots=True)
-class _Node:
+class Node:
     """A value while and after it is built. `inner` is where a scalar's own characters begin."""
 
     value: Json
     place: Location
     inner: Location
     keys: dict[str, Location] = field(default_factory=dict)
-    children: dict[str | int, _Node] = field(default_factory=dict)
+    children: dict[str | int, Node] = field(default_factory=dict)
     weight: int = 1
     depth: int = 0
 
@@ -54,13 +54,14 @@ class Document:
     `path`: as it is shown, relative to the repository, with slashes. `data`: None, bool, int, float, str,
     lists and dictionaries of these; aliases share their values, so it is not to be changed.
     `lines`: the text without line ends. `content_digest`: a hash of `data`; comments do not count.
+    `top`: `data` with its places.
     """
 
     path: str
     data: Json
     lines: tuple[str, ...]
     content_digest: str
-    _top: _Node
+    top: Node
 
     def location(self, pointer: Pointer = (), *, key: bool = False) -> Location:
         """Where the value (or with `key` its key) stands; what is not there answers for its parent.
@@ -78,20 +79,25 @@ class Document:
 
     def has(self, pointer: Pointer) -> bool:
         """Whether a value stands there (null is one)."""
-        node = self._top
+        node = self.top
         for step in pointer:
             if step not in node.children:
                 return False
             node = node.children[step]
         return True
 
-    def _find(self, pointer: Pointer) -> tuple[_Node, _Node | None]:
-        node, parent = self._top, None
+    def _find(self, pointer: Pointer) -> tuple[Node, Node | None]:
+        node, parent = self.top, None
         for step in pointer:
             if step not in node.children:
                 return node, None
             node, parent = node.children[step], node
         return node, parent
+
+
+def digest(value: Json) -> str:
+    """A hash of a document's values."""
+    return "sha256:" + hashlib.sha256(emit.json_line(value)).hexdigest()
 
 
 Read = tuple[Document | None, tuple[Problem, ...]]
@@ -152,7 +158,7 @@ class _UnreadableError(Exception):
 class _Open:
     """A collection whose end has not come yet; `key` waits for its value."""
 
-    node: _Node
+    node: Node
     anchor: str | None
     key: str | None = None
     duplicate: bool = False
@@ -166,9 +172,9 @@ class _Builder:
         self.shown = shown
         self.lines = shown_lines
         self.problems: list[Problem] = []
-        self.top: _Node | None = None
+        self.top: Node | None = None
         self.open: list[_Open] = []
-        self.anchors: dict[str, _Node | None] = {}  # None: not complete yet
+        self.anchors: dict[str, Node | None] = {}  # None: not complete yet
 
     def build(self, events: Iterator[Any]) -> None:
         documents = 0
@@ -192,9 +198,8 @@ class _Builder:
                     )
 
     def document(self) -> Document:
-        top = self.top or _Node(None, Location(self.shown), Location(self.shown))
-        digest = "sha256:" + hashlib.sha256(emit.json_line(top.value)).hexdigest()
-        return Document(self.shown, top.value, self.lines, digest, top)
+        top = self.top or Node(None, Location(self.shown), Location(self.shown))
+        return Document(self.shown, top.value, self.lines, digest(top.value), top)
 
     # events
 
@@ -204,7 +209,7 @@ class _Builder:
         if self._awaits_key():
             self._key(event, place)
             return
-        node = _Node(self._typed(event), place, inner, weight=1 + len(event.value))
+        node = Node(self._typed(event), place, inner, weight=1 + len(event.value))
         self._name(event.anchor, node)
         self._add(node)
 
@@ -218,7 +223,7 @@ class _Builder:
         if len(self.open) >= MAX_DEPTH:
             self._stop("yaml-unsupported", place, f"values are nested more than {MAX_DEPTH} deep")
         self._name(event.anchor, None)
-        node = _Node({} if is_mapping else [], place, place)
+        node = Node({} if is_mapping else [], place, place)
         self.open.append(_Open(node, event.anchor, is_mapping=is_mapping))
 
     def _end(self, event: Any) -> None:
@@ -240,7 +245,7 @@ class _Builder:
         meant = self.anchors[event.anchor]
         if meant is None:
             self._stop("yaml-alias", place, f'"*{event.anchor}" stands inside of what it stands for')
-        self._add(_Node(meant.value, place, place, meant.keys, meant.children, meant.weight, meant.depth))
+        self._add(Node(meant.value, place, place, meant.keys, meant.children, meant.weight, meant.depth))
 
     # nodes
 
@@ -271,7 +276,7 @@ class _Builder:
             current.node.keys[name] = place
             current.node.weight += len(name)
 
-    def _add(self, node: _Node) -> None:
+    def _add(self, node: Node) -> None:
         if not self.open:
             self.top = node
             return
@@ -297,7 +302,7 @@ class _Builder:
                 f"written out it may have {MAX_EXPANDED / 1e6:.0f} MB and {MAX_DEPTH} levels",
             )
 
-    def _name(self, anchor: str | None, node: _Node | None) -> None:
+    def _name(self, anchor: str | None, node: Node | None) -> None:
         if anchor is not None:
             self.anchors[anchor] = node
 

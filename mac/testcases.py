@@ -92,6 +92,49 @@ class StandardTest:
     location: Location = NOWHERE
 
 
+@dataclass(frozen=True, slots=True)
+class RoutingCase:
+    """An alert by its labels, and what is expected of it.
+
+    `receivers`: exactly those that it reaches, None when that is not asked. `muted`: whether it is held back
+    while the alerts of `others` fire, None when that is not asked.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    receivers: tuple[str, ...] | None = None
+    others: tuple[Mapping[str, str], ...] = ()
+    muted: bool | None = None
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingTest:
+    name: str
+    cases: tuple[RoutingCase, ...]
+    location: Location = NOWHERE
+
+
+def read_routing(document: Document) -> RoutingTest:
+    """The cases in a document that fits the schema routing-test."""
+    data = document.data
+    return RoutingTest(
+        data["metadata"]["name"],
+        tuple(
+            RoutingCase(
+                name=raw["name"],
+                labels=dict(raw["labels"]),
+                receivers=tuple(raw["receivers"]) if "receivers" in raw else None,
+                others=tuple(dict(labels) for labels in raw.get("while", ())),
+                muted=raw.get("muted"),
+                location=document.location(("spec", "cases", n, "name")),
+            )
+            for n, raw in enumerate(data["spec"]["cases"])
+        ),
+        document.location(("metadata", "name")),
+    )
+
+
 def read(document: Document) -> StandardTest:
     """The tests in a document that fits the schema standard-test."""
     data = document.data

@@ -1,4 +1,5 @@
-"""What `mac test` does, in order: load the documents (reads files), select tests, run them (promtool).
+"""What `mac test` does, in order: load the documents (reads files), select tests, run them (promtool, amtool,
+Alertmanager).
 
 Beside `pipeline` the one module that composes stages.
 """
@@ -10,21 +11,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mac import engines, ruletest, standards
+from mac import bind, conventions, engines, render, routingtest, ruletest, servers, standards, templates
 from mac.engines import Engine
-from mac.model import Standard
+from mac.model import Catalog, Standard
 from mac.problems import Location, Problem, ProblemsError, UsageError, errors
-from mac.testcases import StandardTest
+from mac.standards import Loaded
+from mac.testcases import RoutingCase, RoutingTest, StandardTest
 
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A report, with what it takes to show it. `sources`: path → lines of the files that were read."""
+    """A report, with what it takes to show it. `engines`: the programs that were asked.
+
+    `sources`: path → lines of the files that were read.
+    """
 
     report: ruletest.Report
-    promtool: Engine
+    engines: tuple[Engine, ...]
     sources: Mapping[str, Sequence[str]]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    standards: Sequence[Standard]
+    tests: Sequence[StandardTest]
+    routing: Sequence[RoutingTest]
 
 
 def run_tests(
@@ -38,36 +50,65 @@ def run_tests(
     """Run the tests below `paths` (files or folders; none: all), those with `word` in standard or name.
 
     With a word it is no question whether every alert is tested, since most cases were left out. Raises
-    ProblemsError when the documents are wrong, EngineError without promtool, UsageError when a path or
-    the word selects nothing.
+    ProblemsError when the documents are wrong, EngineError without the engines that the tests need,
+    UsageError when a path or the word selects nothing.
     """
     begin = time.perf_counter()
     loaded = standards.load(root)
     if loaded.catalog is None or errors(loaded.problems):
         raise ProblemsError(loaded.problems)
-    engine = engines.at("promtool", promtool) if promtool else engines.require("promtool")
-    chosen, tests = _select(root, loaded.catalog.standards, loaded.tests, tuple(paths))
+    chosen = _select(root, loaded, loaded.catalog, tuple(paths))
     folded = word.casefold()
-    report = ruletest.run(
-        loaded.catalog.standards,
-        tests,
-        engine,
-        select=lambda each, case: folded in f"{each.standard} {case.name}".casefold(),
-        jobs=jobs,
-    )
-    if word and not report.results:
+    used: list[Engine] = []
+    results: tuple[ruletest.CaseResult, ...] = ()
+    if chosen.standards or chosen.tests:
+        used.append(engines.at("promtool", promtool) if promtool else engines.require("promtool"))
+        results = ruletest.run(
+            {**loaded.catalog.bases, **loaded.catalog.standards},
+            chosen.tests,
+            used[0],
+            select=lambda each, case: folded in f"{each.standard} {case.name}".casefold(),
+            jobs=jobs,
+        ).results
+    routed = [
+        (test, case)
+        for test in chosen.routing
+        for case in test.cases
+        if folded in f"{routingtest.SUBJECT} {test.name} {case.name}".casefold()
+    ]
+    if routed:
+        found, asked = _routing(root, loaded.catalog, routed)
+        results = (*results, *found)
+        used += asked
+    if word and not results:
         raise UsageError(f"no test case has {word!r} in its standard or name")
-    missing = () if word else ruletest.untested(chosen, tests)
-    return Tested(
-        ruletest.Report(report.results, missing), engine, loaded.sources, time.perf_counter() - begin
+    missing = () if word else ruletest.untested(chosen.standards, chosen.tests)
+    report = ruletest.Report(results, missing)
+    return Tested(report, tuple(used), loaded.sources, time.perf_counter() - begin)
+
+
+def _routing(
+    root: Path, catalog: Catalog, routed: Sequence[tuple[RoutingTest, RoutingCase]]
+) -> tuple[tuple[ruletest.CaseResult, ...], list[Engine]]:
+    """The cases on the configuration that `mac generate` would write: it depends on documents alone."""
+    asked = [engines.require("amtool")]
+    if any(case.muted is not None for _, case in routed):
+        asked.append(engines.require("alertmanager"))
+    texts, problems = templates.read(root, (output.template for output in render.OUTPUTS))
+    rendered = render.render(catalog, bind.Bindings((), (), (), (), 0), texts, "")
+    if errors(wrong := [*problems, *rendered.problems]):
+        raise ProblemsError(wrong)
+    document = rendered.documents[conventions.ALERTMANAGER_CONFIG]
+    found = routingtest.run(
+        catalog, document, routed, asked[0], lambda path: servers.alertmanager(path, engine=asked[-1])
     )
+    return found, asked
 
 
-def _select(
-    root: Path, known: Mapping[str, Standard], tests: Sequence[StandardTest], paths: tuple[Path, ...]
-) -> tuple[list[Standard], list[StandardTest]]:
+def _select(root: Path, loaded: Loaded, catalog: Catalog, paths: tuple[Path, ...]) -> _Chosen:
+    known, tests, routing = {**catalog.bases, **catalog.standards}, loaded.tests, loaded.routing_tests
     if not paths:
-        return list(known.values()), list(tests)
+        return _Chosen(list(known.values()), tests, routing)
     wanted = {path: path.resolve() for path in paths}
     used: set[Path] = set()
 
@@ -79,12 +120,13 @@ def _select(
 
     named = {s.name for s in known.values() if below(s.location)}
     named |= {t.standard for t in tests if below(t.location)}
+    routed = [test for test in routing if below(test.location)]
     for path in paths:
         if path not in used:
             raise ProblemsError([_nothing_there(path)])
-    return [known[name] for name in sorted(named)], [t for t in tests if t.standard in named]
+    return _Chosen([known[name] for name in sorted(named)], [t for t in tests if t.standard in named], routed)
 
 
 def _nothing_there(path: Path) -> Problem:
-    hint = "name a standard, its .test.yaml, or a folder with some"
-    return Problem(Location(str(path)), "file-missing", "there is no standard's test here", hint)
+    hint = "name a standard, a .test.yaml, or a folder with some"
+    return Problem(Location(str(path)), "file-missing", "there is no test here", hint)

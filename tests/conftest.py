@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENGINES = PROJECT / ".engines"
@@ -25,6 +27,10 @@ PROGRAMS = {
     "alertmanager": "prometheus-alertmanager",
 }
 
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+
 # Nothing of the developer's own may reach a test: credentials, proxies, Git's settings, other engines.
 _FOREIGN = ("AWS_", "GIT_", "MAC_", "BOTO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -37,6 +43,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(isolated_environment("/nonexistent"))
     for tool, program in PROGRAMS.items():
         os.environ[f"MAC_{tool.upper()}"] = str(ENGINES / GENERATIONS[-1] / "usr/bin" / program)
+    # Started in the background, a shell has these ignored, and so would everything that a test starts.
+    for number, default in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, default)
 
 
 def isolated_environment(home: str) -> dict[str, str]:

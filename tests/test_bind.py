@@ -18,6 +18,7 @@ from mac.model import (
     Lifecycle,
     Resource,
     Service,
+    Unwatched,
 )
 from tests import builders
 from tests.builders import instance, parameter, snapshot, standard
@@ -253,3 +254,10 @@ def test_every_resource_is_bound_or_named_and_order_is_irrelevant(
     assert result.bound == len(watched)
     random.shuffle(resources)  # type: ignore[attr-defined]
     assert bound(builders.catalog(), *resources) == result
+
+
+def test_settings_of_what_nobody_watches_that_have_ended_are_told() -> None:
+    catalog = builders.catalog(unwatched=(Unwatched({"kind": ("s3-bucket",)}, "scratch", "2026-11-22"),))
+    (problem,) = bound(catalog, instance()).problems
+    assert problem.code == "exemption-expired"
+    assert "unwatched resources ended on 2026-11-22" in problem.message

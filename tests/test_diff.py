@@ -378,13 +378,13 @@ def values(found: Mapping[items.Key, items.Item]) -> dict[items.Key, Any]:
     return {key: item.value for key, item in found.items()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TREES)
 def test_a_tree_does_not_differ_from_itself(tree: Generated) -> None:
     assert plan(tree, tree) == Plan()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TREES, TREES)
 def test_a_plan_turns_the_old_tree_into_the_new_one(old: Generated, new: Generated) -> None:
     made = plan(old, new)
@@ -395,7 +395,7 @@ def test_a_plan_turns_the_old_tree_into_the_new_one(old: Generated, new: Generat
     assert back.summary["remove"] == made.summary["add"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(TREES, TREES, st.randoms(use_true_random=False))
 def test_the_order_of_input_is_irrelevant(old: Generated, new: Generated, shuffle: random.Random) -> None:
     def shuffled(tree: Generated) -> Generated:

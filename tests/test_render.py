@@ -261,7 +261,7 @@ def test_a_service_named_like_a_variable_of_grafana_is_not_one_in_its_dashboard(
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(HOSTILE, HOSTILE)
 def test_any_tag_value_reaches_every_file_as_the_same_value(service: str, role: str) -> None:
     result = rendered(instance(tags={"service": service, "role": role}))

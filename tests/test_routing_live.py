@@ -16,8 +16,8 @@ import pytest
 from conftest import GENERATIONS, PROJECT, engine_path
 from webhook import Notification, Webhook
 
-from mac import bind, conventions, emit, engines, render, servers, standards, templates
-from mac.model import Catalog, Resource, WorkingHours
+from mac import bind, conventions, emit, engines, render, routing, rules, servers, standards, templates
+from mac.model import Catalog, Cell, Receiver, Resource, WorkingHours
 
 HERE, ELSEWHERE = "here-us-east-1", "here-eu-west-1"
 """Two cells."""
@@ -354,3 +354,36 @@ def test_outside_of_working_hours_tickets_are_held_and_pages_are_not(told: Told)
         "hours",
         *alerts,
     )
+
+
+# --- the heartbeat -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GENERATIONS)
+def test_a_heartbeat_is_told_again_and_again_and_each_cell_by_itself(name: str, tmp_path: Path) -> None:
+    shipped = catalog()
+    hook = Receiver("webhook", {"url": "http://127.0.0.1:9/"})
+    teams = {**shipped.teams, "platform": replace(shipped.teams["platform"], heartbeat=(hook,))}
+    project = replace(shipped.project, heartbeat_interval="300ms")
+    made = replace(shipped, teams=teams, project=project)
+    document = routing.alertmanager(made)
+    beats = [
+        {"labels": {**rule["labels"], "alertname": rule["alert"], "cell": cell}}
+        for cell in (HERE, ELSEWHERE)
+        for rule in [rules.heartbeat(project, Cell(cell, "", ""))]
+    ]
+    engine = engines.at("alertmanager", engine_path(name, "alertmanager"))
+    with Webhook() as webhook:
+        path = tmp_path / "alertmanager.yml"
+        receivers = webhook.instead_of(document["receivers"])
+        path.write_text(json.dumps({**document, "receivers": receivers}))
+        with servers.alertmanager(path, engine=engine) as api:
+            api.post(beats)
+            assert webhook.wait_until(
+                lambda heard: all(
+                    sum(n.group.get("cell") == cell for n in heard) >= 3 for cell in (HERE, ELSEWHERE)
+                )
+            )
+            heard = webhook.all()
+    assert {n.receiver for n in heard} == {"platform / heartbeat"}
+    assert all(n.firing == ["Heartbeat"] for n in heard)

@@ -137,9 +137,14 @@ def test_every_field_of_a_receiver_is_taken_by_all_supported_alertmanagers(gener
     definitions = json.loads(schema.text("team"))["$defs"]
     receiver: dict[str, Any] = {"name": "all"}
     for kind, integration in definitions["integration"]["properties"].items():
+        if generation == "bookworm" and kind == "msteamsv2":  # it came with Alertmanager 0.28
+            continue
         fields = _filled(integration, definitions)
         if kind == "pagerduty":
             del fields["service_key_file"]  # one of the two keys
+        if kind == "webhook":
+            # One of the two addresses; that by a file came with Alertmanager 0.26.
+            del fields["url_file" if generation == "bookworm" else "url"]
         if "http_config" in fields:
             del fields["http_config"]["basic_auth"]  # one of the two authentications
         receiver[f"{kind}_configs"] = [fields]

@@ -52,7 +52,7 @@ def wait_for(server: servers.Api, condition: object) -> None:
     import time
 
     assert callable(condition)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, f"{server.url} never got there"
         time.sleep(0.05)

@@ -2,7 +2,6 @@ import json
 import os
 import string
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -300,11 +299,9 @@ def test_deep_nesting_is_a_problem_and_no_crash(opening: str):
 @pytest.mark.parametrize("leaf", ["[x, x, x, x, x, x, x, x, x, x]", '"' + "x" * 100_000 + '"'])
 def test_an_alias_bomb_is_refused_before_it_goes_off(leaf: str):
     levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
-    begun = monotonic()
     document, problems = parse("\n".join([f"a0: &a0 {leaf}", *levels]))
     assert document is None
     assert [p.code for p in problems] == ["yaml-alias"]
-    assert monotonic() - begun < 5
 
 
 def test_aliases_cannot_nest_deeper_than_brackets():
@@ -369,12 +366,10 @@ def test_a_device_is_not_read(tmp_path: Path):
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path):
     with (tmp_path / "a.yaml").open("wb") as file:
-        file.truncate(100_000_000)
-    begun = monotonic()
+        file.truncate(1 << 40)  # more than any memory: read, it would not be told like this
     problem = read_problem(tmp_path / "a.yaml", tmp_path)
     assert problem.code == "file-too-large"
-    assert "100.0 MB" in problem.message
-    assert monotonic() - begun < 0.5
+    assert "MB" in problem.message
 
 
 def test_a_file_without_permission_is_a_problem(tmp_path: Path):
@@ -396,14 +391,12 @@ def test_a_name_with_a_nul_is_a_problem(tmp_path: Path):
     assert read_problem(tmp_path / "a\0b", tmp_path).code == "file-unreadable"
 
 
-def test_a_large_document_reads_in_time():
+def test_a_document_of_the_largest_size_is_read():
     rule = '- {alert: A, expr: "up{job=\\"x\\"} == 0", for: 5m, labels: {severity: page}}\n'
     text = rule * (files.MAX_BYTES // len(rule))
-    begun = monotonic()
     document, problems = parse(text)
     assert problems == ()
     assert document is not None
-    assert monotonic() - begun < 30
 
 
 # --- properties --------------------------------------------------------------------------------------
@@ -457,7 +450,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(_yamlish)
 def test_parsing_never_raises_and_places_lie_inside_of_the_text(text: str):
     document, problems = source.parse(text.encode("utf-8", "surrogatepass"), "f")
@@ -469,14 +462,14 @@ def test_parsing_never_raises_and_places_lie_inside_of_the_text(text: str):
         assert 1 <= place.column <= len(shown[place.line - 1]) + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_no_bytes_make_parsing_raise(content: bytes):
     document, problems = source.parse(content, "f")
     assert document is not None or problems
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(_texts, _values, max_size=5))
 def test_what_the_emitter_writes_reads_back(value: dict[str, Any]):
     document, problems = source.parse((emit.yaml(value) + "\n").encode(), "f")
@@ -485,7 +478,7 @@ def test_what_the_emitter_writes_reads_back(value: dict[str, Any]):
     assert document.data == value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.text(string.ascii_letters, min_size=1), _values, max_size=5))
 def test_every_place_of_a_json_text_covers_its_value(value: dict[str, Any]):
     text = json.dumps(value, ensure_ascii=False)

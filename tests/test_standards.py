@@ -399,7 +399,7 @@ _JUNK = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_whatever_stands_behind_a_key_is_loaded_or_told(data: st.DataObject):
     documents = sorted(BASE.rglob("*.yaml"))

@@ -400,8 +400,8 @@ def test_routing_follows_continue() -> None:
     changed = tree()
     route = changed.documents[ALERTMANAGER]["route"]
     receivers = changed.documents[ALERTMANAGER]["receivers"]
-    receivers.append({"name": "nobody"})
-    route["routes"].insert(0, {"receiver": "nobody", "matchers": ['service="web"'], "continue": True})
+    receivers.append({"name": "silence"})
+    route["routes"].insert(0, {"receiver": "silence", "matchers": ['service="web"'], "continue": True})
     assert changed.check() == []
     route["routes"][0]["continue"] = False
     assert changed.codes() == ["route-unreachable"]

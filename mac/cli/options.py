@@ -52,6 +52,17 @@ def snapshot(function: F) -> F:
     )(function)
 
 
+def kept_snapshot(function: F) -> F:
+    """Gives the command `snapshot: Source | None`, for a command that never asks AWS."""
+    return click.option(
+        "--snapshot",
+        metavar="PATH|REV[:PATH]",
+        callback=_located,
+        help="Look at this snapshot: a file, a folder, or one in a Git revision.  [default: the one that the "
+        "repository keeps]",
+    )(function)
+
+
 def output(meaning: str) -> Callable[[F], F]:
     """Gives the command `output: Path | None`, absolute. `meaning`: what the folder is to it."""
     return click.option(

@@ -16,14 +16,14 @@ from mac import conventions, files, kinds, source, testcases
 from mac.model import Catalog, InventoryConfig, Listed, Standard
 from mac.problems import Location, Problem, Severity, errors, ordered
 from mac.source import Document
-from mac.standards import decode, envelope, listing, references
+from mac.standards import decode, envelope, extension, listing, references
 from mac.standards.written import Written
-from mac.testcases import StandardTest
+from mac.testcases import RoutingTest, StandardTest
 
 PROJECT_FILE = "mac.yaml"
 INVENTORY_FILE = "inventory/aws.yaml"
 STANDARDS_FOLDER = "standards"
-_KINDS = ("Standard", "StandardTest", "Service", "Team")
+_KINDS = ("Standard", "StandardTest", "Service", "Team", "RoutingTest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Loaded:
     problems: tuple[Problem, ...]
     sources: Mapping[str, tuple[str, ...]]
     tests: tuple[StandardTest, ...] = ()
+    routing_tests: tuple[RoutingTest, ...] = ()
 
 
 def load(root: Path) -> Loaded:
@@ -46,6 +47,7 @@ def load(root: Path) -> Loaded:
     reading.inventory()
     for path in _documents(root / STANDARDS_FOLDER, reading.note_unlisted):
         reading.standards_document(path)
+    reading.extend()
     written = reading.written
     found = ordered([*reading.problems, *references.check(written)])
     catalog = None
@@ -53,12 +55,19 @@ def load(root: Path) -> Loaded:
         catalog = Catalog(
             project=written.project[0],
             inventory=_reading_what_is_watched(written),
-            standards={name: item for name, (item, _) in sorted(written.standards.items())},
+            standards=_applied(written),
+            bases={name: written.standards[name][0] for name in sorted(written.taken)},
             services={name: item for name, (item, _) in sorted(written.services.items())},
             teams={name: item for name, (item, _) in sorted(written.teams.items())},
             digests=_digests(written),
         )
-    return Loaded(catalog, found, reading.sources, tuple(test for test, _ in written.tests))
+    return Loaded(
+        catalog,
+        found,
+        reading.sources,
+        tuple(test for test, _ in written.tests),
+        tuple(written.routing_tests),
+    )
 
 
 def _reading_what_is_watched(written: Written) -> InventoryConfig:
@@ -70,6 +79,15 @@ def _reading_what_is_watched(written: Written) -> InventoryConfig:
         return config
     watched = {standard.applies_to.kind for standard, _ in written.standards.values()}
     return replace(config, kinds=tuple(sorted({*config.kinds, *(watched & kinds.aws_kinds().keys())})))
+
+
+def _applied(written: Written) -> dict[str, Standard]:
+    """What watches something: extensions in place of their bases, also where others depend on these."""
+    return {
+        name: replace(item, depends_on=written.in_place_of(item.depends_on))
+        for name, (item, _) in sorted(written.standards.items())
+        if name not in written.taken
+    }
 
 
 def _digests(written: Written) -> dict[str, str]:
@@ -102,6 +120,7 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     written: Written = field(default_factory=Written)
+    _extensions: list[Document] = field(default_factory=list)
 
     def project(self) -> None:
         if not os.path.lexists(self.root / PROJECT_FILE):
@@ -150,10 +169,7 @@ class _Reading:
         written = self.written
         match document.data["kind"]:
             case "Standard":
-                standard = decode.standard(document)
-                if self._is_new(standard.name, written.standards, "standard", document):
-                    standard = self._with_runbook(standard, document)
-                    written.standards[standard.name] = (standard, document)
+                self._standard(document)
             case "Service":
                 default_tier = written.project[0].default_tier if written.project else 3
                 service = decode.service(document, default_tier)
@@ -165,6 +181,31 @@ class _Reading:
                     written.teams[team.name] = (team, document)
             case "StandardTest":
                 written.tests.append((testcases.read(document), document))
+            case "RoutingTest":
+                written.routing_tests.append(testcases.read_routing(document))
+
+    def _standard(self, document: Document) -> None:
+        standard = decode.standard(document)
+        if self._is_new(standard.name, self.written.standards, "standard", document):
+            standard = self._with_runbook(standard, document)
+            self.written.standards[standard.name] = (standard, document)
+
+    def extend(self) -> None:
+        """When all standards are known: those that extend another."""
+        written = self.written
+        whole = {name: document for name, (_, document) in written.standards.items()}
+        found = extension.extend(self._extensions, whole, written.broken.get("Standard", set()))
+        self.problems += found.problems
+        for document in found.broken:
+            written.note_broken(document)
+        for document in found.documents:
+            faults = envelope.check(document, _KINDS)
+            self.problems += faults
+            if errors(faults):
+                written.note_broken(document)
+            else:
+                self._standard(document)
+        written.taken = {base: tuple(sorted(names)) for base, names in found.taken.items()}
 
     def _with_runbook(self, standard: Standard, document: Document) -> Standard:
         """A runbook that is a page of the repository becomes the address at which people read it."""
@@ -185,7 +226,7 @@ class _Reading:
         return replace(standard, runbook=address, alerts=alerts)
 
     def _document(self, path: Path, kinds: tuple[str, ...] | list[str]) -> Document | None:
-        """The document, if it is one of these kinds and fits its schema."""
+        """The document, if it is one of these kinds and fits its schema. Extensions are put aside."""
         shown = files.shown(path, self.root)
         content, problems = files.read(path, self.root)
         self.problems += problems
@@ -197,6 +238,9 @@ class _Reading:
         self.problems += problems
         if document is None:
             self.written.note_unreadable(shown, self.sources[shown])
+            return None
+        if extension.base_of(document) and document.data.get("kind") == "Standard":
+            self._extensions.append(document)
             return None
         faults = envelope.check(document, kinds)
         self.problems += faults

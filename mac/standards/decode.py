@@ -19,6 +19,8 @@ from mac.model import (
     InventoryConfig,
     LabelSource,
     Listed,
+    Maintenance,
+    MuteTime,
     Organization,
     Panel,
     Parameter,
@@ -31,6 +33,7 @@ from mac.model import (
     StandardRecording,
     Team,
     Text,
+    Unwatched,
     Via,
     WorkingHours,
 )
@@ -67,6 +70,27 @@ def project(document: Document) -> Project:
             name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
         },
         guards=Guards(**spec.get("guards", {})),
+        maintenance=tuple(
+            Maintenance(
+                name=raw["name"],
+                start=raw["from"],
+                end=raw["until"],
+                timezone=raw["timezone"],
+                reason=raw["reason"],
+                match=_match(raw.get("match", {})),
+                location=document.location(("spec", "maintenance", n, "name")),
+            )
+            for n, raw in enumerate(spec.get("maintenance", ()))
+        ),
+        unwatched=tuple(
+            Unwatched(
+                _match(raw["match"]),
+                raw["reason"],
+                raw.get("expires", ""),
+                document.location(("spec", "unwatched", n), key=True),
+            )
+            for n, raw in enumerate(spec.get("unwatched", ()))
+        ),
         location=document.location(("spec",), key=True),
         **settings,
     )
@@ -170,10 +194,7 @@ def standard(document: Document) -> Standard:
         description=data.get("description", "").strip(),
         applies_to=AppliesTo(
             applies_to["kind"],
-            tuple(
-                {label: tuple(values) for label, values in clause.items()}
-                for clause in applies_to.get("any", ())
-            ),
+            tuple(_match(clause) for clause in applies_to.get("any", ())),
         ),
         runbook=spec.get("runbook", ""),
         parameters={
@@ -187,6 +208,8 @@ def standard(document: Document) -> Standard:
         depends_on=tuple(spec.get("depends_on", ())),
         exporters=tuple(spec["exporters"]) if "exporters" in spec else None,
         exporters_location=document.location(("spec", "exporters")),
+        extends=spec.get("extends", ""),
+        covers=tuple(spec.get("covers", ())),
         location=document.location(_NAME),
     )
 
@@ -291,13 +314,41 @@ def service(document: Document, default_tier: int) -> Service:
 def team(document: Document) -> Team:
     data, spec = document.data["metadata"], document.data["spec"]
     hours = spec.get("working_hours")
+    receivers = dict(spec["receivers"])
+    heartbeat = receivers.pop("heartbeat", ())
     return Team(
         name=data["name"],
         title=data.get("title", ""),
-        receivers={
-            severity: tuple(Receiver(kind, dict(fields)) for item in items for kind, fields in item.items())
-            for severity, items in spec["receivers"].items()
-        },
-        working_hours=WorkingHours(**{**hours, "days": tuple(hours["days"])}) if hours else None,
+        receivers=_receivers(receivers),
+        working_hours=_hours(hours) if hours else None,
+        after_hours=_receivers(spec.get("after_hours", {})),
+        environments={name: _receivers(raw) for name, raw in spec.get("environments", {}).items()},
+        heartbeat=_integrations(heartbeat),
+        mute_times=tuple(
+            MuteTime(
+                name=raw["name"],
+                hours=_hours(raw),
+                reason=raw["reason"],
+                match=_match(raw.get("match", {})),
+                location=document.location(("spec", "mute_times", n, "name")),
+            )
+            for n, raw in enumerate(spec.get("mute_times", ()))
+        ),
         location=document.location(_NAME),
     )
+
+
+def _receivers(raw: Raw) -> dict[str, tuple[Receiver, ...]]:
+    return {severity: _integrations(items) for severity, items in raw.items()}
+
+
+def _integrations(items: Sequence[Raw]) -> tuple[Receiver, ...]:
+    return tuple(Receiver(kind, dict(fields)) for item in items for kind, fields in item.items())
+
+
+def _hours(raw: Raw) -> WorkingHours:
+    return WorkingHours(raw["timezone"], tuple(raw["days"]), raw["start"], raw["end"])
+
+
+def _match(raw: Raw) -> dict[str, tuple[str, ...]]:
+    return {label: tuple(values) for label, values in raw.items()}

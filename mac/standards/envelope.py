@@ -11,6 +11,7 @@ from mac.standards import secrets
 
 API_VERSION = "mac/v1"
 _FOLDERS = {"Service": f"{conventions.SERVICES_DIR}/", "Team": f"{conventions.TEAMS_DIR}/"}
+_TESTS = ("StandardTest", "RoutingTest")
 _TEST_ENDINGS = (".test.yaml", ".test.yml")
 
 
@@ -72,13 +73,15 @@ def _kind(document: Document, kinds: Sequence[str]) -> tuple[Problem, ...]:
 def _placement(document: Document, kind: str) -> tuple[Problem, ...]:
     path, place = document.path, document.location(("kind",))
     is_test = path.endswith(_TEST_ENDINGS)
-    if is_test != (kind == "StandardTest"):
+    if is_test != (kind in _TESTS):
         message = f"a file with a {kind} {'must not' if is_test else 'must'} end in .test.yaml"
         return (Problem(place, "misplaced-document", message, "rename the file"),)
     home = _FOLDERS.get(kind)
     if home and not path.startswith(home):
         message = f"a {kind} must lie in {home}"
         return (Problem(place, "misplaced-document", message, "move the file"),)
+    if kind == "RoutingTest":
+        return ()  # beside the teams, or wherever it suits
     taken = next((k for k, folder in _FOLDERS.items() if path.startswith(folder) and kind != k), None)
     if taken:
         message = f"{_FOLDERS[taken]} is for documents of the kind {taken}, not {kind}"

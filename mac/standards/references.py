@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import GLOBAL_REGION, AlertSeverity, InventoryConfig
+from mac.model import GLOBAL_REGION, InventoryConfig, Unwatched
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import cycles, decode, standard, values
+from mac.standards import cycles, decode, standard, teams, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -22,11 +22,9 @@ _WRITTEN_BY_HAND = ("standards", "templates", "inventory")
 _NOT_FOR_OUTPUT = frozenset([".git", conventions.WORK_DIR])
 _INTERVALS = {
     "prometheus": ("scrape_interval", "evaluation_interval"),
-    "alertmanager": ("group_wait", "group_interval", "repeat_interval"),
+    "alertmanager": ("group_wait", "group_interval", "repeat_interval", "heartbeat_interval"),
 }
 _MAY_BE_ZERO = "group_wait"  # at the others Prometheus puts its own default in place, Alertmanager refuses
-_WEEK = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_ALWAYS_TOLD = (AlertSeverity.PAGE, AlertSeverity.TICKET)
 
 
 def check(written: Written) -> Iterator[Problem]:
@@ -35,14 +33,16 @@ def check(written: Written) -> Iterator[Problem]:
     yield from _inventory(written)
     for item, document in written.standards.values():
         yield from standard.check(item, document, written)
-    yield from standard.check_names(written.standards.values())
+    yield from standard.check_names(item for n, item in written.standards.items() if n not in written.taken)
     for _, document in written.services.values():
         yield from _service(document, written)
-    for _, document in written.teams.values():
-        yield from _team(document)
+    for team, document in written.teams.values():
+        yield from teams.check(team, document, written)
     for test, document in written.tests:
         yield from _test(test, document, written)
-    yield from cycles.check("standard", {n: (s.depends_on, d) for n, (s, d) in written.standards.items()})
+    yield from cycles.check(
+        "standard", {n: (written.in_place_of(s.depends_on), d) for n, (s, d) in written.standards.items()}
+    )
     yield from cycles.check("service", {n: (s.depends_on, d) for n, (s, d) in written.services.items()})
 
 
@@ -65,6 +65,26 @@ def _project(written: Written) -> Iterator[Problem]:
     yield from _intervals(document)
     for environment in document.data["spec"].get("environments", {}):
         yield from _overrides(document, ("spec", "environments", environment, "parameters"), written)
+    for n, unwatched in enumerate(settings.unwatched):
+        yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
+    yield from teams.check_maintenance(settings.maintenance, document, written)
+
+
+def _unwatched(document: Document, at: Pointer, unwatched: Unwatched) -> Iterator[Problem]:
+    known = [conventions.KIND, *standard.EVERYWHERE]
+    for label, given in unwatched.match.items():
+        if label not in known:
+            place = document.location((*at, "match", label), key=True)
+            yield Problem(
+                place, "unknown-label", f'resources have no label "{label}"', did_you_mean(label, known)
+            )
+        for n, name in enumerate(given if label == conventions.KIND else ()):
+            if name not in kinds.names():
+                place = document.location((*at, "match", label, n))
+                yield _unknown(place, "unknown-resource-kind", "resource kind", name, kinds.names())
+    if unwatched.expires and not values.is_date(unwatched.expires):
+        message = f"{unwatched.expires} is not a day of the calendar"
+        yield Problem(document.location((*at, "expires")), "wrong-value", message)
 
 
 def _output(document: Document) -> Iterator[Problem]:
@@ -177,6 +197,8 @@ def _exemption(
     if name not in written.standard_names():
         place = document.location((*at, "standard"))
         yield _unknown(place, "unknown-standard", "standard", name, written.standard_names())
+    elif name in written.taken:
+        yield _taken(document.location((*at, "standard")), name, written)
     elif alert and name in written.standards:
         alerts = [a.alert for a in written.standards[name][0].alerts]
         if alert not in alerts:
@@ -185,39 +207,6 @@ def _exemption(
     if not values.is_date(exemption["expires"]):
         message = f"{exemption['expires']} is not a day of the calendar"
         yield Problem(document.location((*at, "expires")), "wrong-value", message)
-
-
-def _team(document: Document) -> Iterator[Problem]:
-    spec: Mapping[str, Any] = document.data["spec"]
-    for severity in _ALWAYS_TOLD:
-        if not spec["receivers"].get(severity):
-            at: Pointer = ("spec", "receivers", severity)
-            place = (
-                document.location(at, key=True) if document.has(at) else document.location(at[:2], key=True)
-            )
-            message = f"alerts of the severity {severity} would reach nobody in this team"
-            yield Problem(
-                place, "receiver-missing", message, f'name at least one integration under "{severity}"'
-            )
-    hours = spec.get("working_hours")
-    if hours is None:
-        return
-    if hours["start"] >= hours["end"]:
-        place = document.location(("spec", "working_hours", "end"))
-        hint = "hours over midnight are written as two teams' or as whole days: 00:00 to 24:00"
-        yield Problem(place, "wrong-value", "the working hours end before they begin", hint)
-    for index, days in enumerate(hours["days"]):
-        first, _, last = days.partition(":")
-        if last and _WEEK.index(first) > _WEEK.index(last):
-            place = document.location(("spec", "working_hours", "days", index))
-            hint = "Alertmanager's week begins on sunday; write the days one by one"
-            yield Problem(place, "wrong-value", f"{first} comes after {last}", hint)
-    zone = hours["timezone"]
-    if not values.is_timezone(zone):
-        hint = did_you_mean(zone, values.timezones())
-        place = document.location(("spec", "working_hours", "timezone"))
-        message = f'there is no time zone "{zone}"'
-        yield Problem(place, "wrong-value", message, hint if "mean" in hint else "as in Europe/Madrid")
 
 
 def _test(test: StandardTest, document: Document, written: Written) -> Iterator[Problem]:
@@ -247,7 +236,9 @@ def _test(test: StandardTest, document: Document, written: Written) -> Iterator[
 def _overrides(document: Document, at: Pointer, written: Written) -> Iterator[Problem]:
     """Parameters by standard, as services and environments set them."""
     for name in _value(document, at) or {}:
-        if name in written.standard_names():
+        if name in written.taken:
+            yield _taken(document.location((*at, name), key=True), name, written)
+        elif name in written.standard_names():
             yield from _values(document, (*at, name), name, written)
         else:
             place = document.location((*at, name), key=True)
@@ -268,6 +259,12 @@ def _values(document: Document, at: Pointer, name: str, written: Written) -> Ite
         elif fault := parameters.fault(known[key], value):
             where = f"it is declared in {known[key].location}"
             yield Problem(document.location((*at, key)), "parameter-value", f"{key} {fault}", where)
+
+
+def _taken(place: Location, name: str, written: Written) -> Problem:
+    """A base watches nothing, so what is said of it would have no effect."""
+    others = " and ".join(written.taken[name])
+    return Problem(place, "unknown-standard", f"{others} takes the place of {name}", f"write {others} here")
 
 
 def _value(document: Document, pointer: Pointer) -> Any:

@@ -16,6 +16,7 @@ _FIELDS = {
     "service_key": "service_key_file",
     "api_url": "api_url_file",
     "api_key": "api_key_file",
+    "webhook_url": "webhook_url_file",
     "auth_password": "auth_password_file",
     "auth_secret": "auth_password_file",
     "credentials": "credentials_file",
@@ -31,6 +32,9 @@ _HARMLESS = {
     ("victorops", "api_url"),
     ("sns", "api_url"),
 }
+
+_SECTIONS = ("receivers", "after_hours", "environments")
+"""Where receivers stand in a Team's spec."""
 
 _SECRET_PARAMETER = re.compile(r"(?i)(api[_-]?key|auth|key|pass(word)?|secret|sig(nature)?|token)")
 _TOKEN_PATHS = re.compile(
@@ -52,20 +56,20 @@ def instead_of(problems: Iterable[Problem], document: Document) -> tuple[Problem
 def _secrets(document: Document) -> Iterator[tuple[Location, Problem]]:
     """Each secret's value, and the place of its key, at which the schema may have had its own word."""
     spec = document.data.get("spec")
-    receivers = spec.get("receivers") if isinstance(spec, dict) else None
-    for pointer, key, value, integration in _fields(("spec", "receivers"), receivers, ""):
-        fault = _fault(key, value, integration)
-        if fault:
-            problem = Problem(document.location(pointer), "plain-secret", *fault)
-            yield document.location(pointer), problem
-            yield document.location(pointer, key=True), problem
+    for section in _SECTIONS if isinstance(spec, dict) else ():
+        for pointer, key, value, integration in _fields(("spec", section), spec.get(section), ""):
+            fault = _fault(key, value, integration)
+            if fault:
+                problem = Problem(document.location(pointer), "plain-secret", *fault)
+                yield document.location(pointer), problem
+                yield document.location(pointer, key=True), problem
 
 
 def _fields(at: Pointer, value: Any, integration: str) -> Iterator[tuple[Pointer, str, Any, str]]:
     """Every scalar below a value: where it stands, its key, itself, and the integration around it."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        around = str(key) if len(at) == 4 else integration
+        around = integration or (str(key) if isinstance(at[-1], int) else "")  # an item of a list
         if isinstance(inner, dict | list):
             yield from _fields((*at, key), inner, around)
         elif inner is not None:

@@ -12,7 +12,7 @@ from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.source import Document, Pointer
 from mac.standards.written import Written
 
-_EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, conventions.RESOURCE_ID)
+EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, conventions.RESOURCE_ID)
 """Labels that every resource may have, whatever its kind."""
 
 _DEFAULT_INTERVAL = "30s"
@@ -29,6 +29,11 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
             place = document.location(("spec", "depends_on", n))
             hint = did_you_mean(name, written.standard_names())
             yield Problem(place, "unknown-standard", f'there is no standard "{name}"', hint)
+    for n, name in enumerate(standard.covers):
+        if name not in kinds.names():
+            place = document.location(("spec", "covers", n))
+            hint = did_you_mean(name, kinds.names())
+            yield Problem(place, "unknown-resource-kind", f'there is no resource kind "{name}"', hint)
     for parameter in standard.parameters.values():
         yield from _parameter(parameter, document)
     yield from _unused(standard)
@@ -49,7 +54,7 @@ def _applies_to(standard: Standard, document: Document) -> Iterator[Problem]:
         hint = did_you_mean(kind, kinds.names())
         yield Problem(place, "unknown-resource-kind", f'there is no resource kind "{kind}"', hint)
         return
-    known = (*_EVERYWHERE, *kinds.all_kinds()[kind].fact_names)
+    known = (*EVERYWHERE, *kinds.all_kinds()[kind].fact_names)
     for n, clause in enumerate(standard.applies_to.any_of):
         for label in clause:
             if label not in known:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mac.model import InventoryConfig, Project, Service, Standard, Team
 from mac.source import Document
-from mac.testcases import StandardTest
+from mac.testcases import RoutingTest, StandardTest
 
 _KIND = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
 _METADATA_NAME = re.compile(r"^metadata:.*?\bname:\s*[\"']?([\w.-]+)", re.MULTILINE | re.DOTALL)
@@ -16,7 +16,10 @@ _METADATA_NAME = re.compile(r"^metadata:.*?\bname:\s*[\"']?([\w.-]+)", re.MULTIL
 
 @dataclass(slots=True)
 class Written:
-    """`broken`: kind → names of documents that do not fit their schema; they exist all the same."""
+    """`broken`: kind → names of documents that do not fit their schema; they exist all the same.
+
+    `taken`: the name of a standard → the standards that extend it, and so take its place.
+    """
 
     project: tuple[Project, Document] | None = None
     inventory: tuple[InventoryConfig, Document] | None = None
@@ -24,6 +27,8 @@ class Written:
     services: dict[str, tuple[Service, Document]] = field(default_factory=dict)
     teams: dict[str, tuple[Team, Document]] = field(default_factory=dict)
     tests: list[tuple[StandardTest, Document]] = field(default_factory=list)
+    routing_tests: list[RoutingTest] = field(default_factory=list)
+    taken: dict[str, tuple[str, ...]] = field(default_factory=dict)
     broken: dict[str, set[str]] = field(default_factory=dict)
 
     def note_broken(self, document: Document) -> None:
@@ -45,6 +50,14 @@ class Written:
 
     def standard_names(self) -> set[str]:
         return _names(self.standards, self.broken.get("Standard"))
+
+    def in_place_of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The standards that are meant where these names stand: for one that is extended, its extensions."""
+        found: dict[str, None] = {}
+        for name in names:
+            inner = self.taken.get(name)
+            found |= dict.fromkeys(self.in_place_of(inner) if inner else (name,))
+        return tuple(found)
 
     def service_names(self) -> set[str]:
         return _names(self.services, self.broken.get("Service"))

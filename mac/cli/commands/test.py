@@ -36,11 +36,12 @@ def command(
     jobs: int | None,
     output_format: str,
 ) -> int:
-    """Run the standards' own rule tests.
+    """Run the tests of standards and of routing.
 
-    Each case of a standard's .test.yaml runs in promtool, on the rules that `mac generate` would write. PATH
-    is a test file, its standard, or a folder. Without -k every alert needs a case in which it fires and one
-    in which it stays silent.
+    Each case of a standard's .test.yaml runs in promtool, on the rules that `mac generate` would write; tests
+    of routing run in amtool and Alertmanager, on its routes and inhibition. PATH is a test file, its
+    standard, or a folder. Without -k every alert needs a case in which it fires and one in which it stays
+    silent.
     """
     from mac import testrun
 
@@ -64,8 +65,12 @@ def _text(tested: Tested) -> str:
     counts = [f"{len(tested.report.results) - failed} passed", f"{failed} failed"]
     if tested.report.problems:
         counts.append(f"{len(tested.report.problems)} alerts untested")
-    lines.append(f"{', '.join(counts)} in {tested.seconds:.1f} s with {tested.promtool}")
+    lines.append(f"{', '.join(counts)} in {tested.seconds:.1f} s with {_engines(tested)}")
     return "\n".join(lines)
+
+
+def _engines(tested: Tested) -> str:
+    return " and ".join(str(engine) for engine in tested.engines)
 
 
 def _show(tested: Tested) -> None:
@@ -86,7 +91,7 @@ def _json(tested: Tested) -> str:
     return emit.json_pretty(
         {
             "schema_version": 1,
-            "promtool": str(tested.promtool),
+            "engines": [str(engine) for engine in tested.engines],
             "summary": {
                 "passed": len(tested.report.results) - failed,
                 "failed": failed,
