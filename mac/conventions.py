@@ -47,6 +47,8 @@ PROVENANCE = "provenance.json"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
 SNAPSHOT_DIR = "inventory/snapshot"
 RUNBOOK_DIR = "standards/runbooks"
+METRICS_DIR = "metrics"
+"""A repository's own catalogues of metrics."""
 SHIPPED_RUNBOOKS = "https://github.com/monitoring-as-code/mac/blob/main/standards/runbooks/"
 """Where the runbooks of the shipped standards are read, unless `mac.yaml` names another place."""
 

@@ -57,14 +57,14 @@ def _binding(catalog: Catalog, cell: Cell, standard: Standard) -> Binding:
 
 
 def _resource(standard: Standard) -> Resource:
-    # The shape of a load balancer's ARN: its CloudWatch dimension is cut out of it.
+    # A load balancer's ARN and an ECS service's id have these shapes, and dimensions are cut out of them.
     arn = f"arn:aws:service:{_REGION}:{_ACCOUNT.id}:loadbalancer/app/{SERVICE}/0123456789abcdef"
     return Resource(
         arn=arn,
         kind=standard.applies_to.kind,
         account=_ACCOUNT.id,
         region=_REGION,
-        id=SERVICE,
+        id=f"{SERVICE}/{SERVICE}",
         name=SERVICE,
         addresses=("127.0.0.1",),
         attributes={"type": "application"},

@@ -117,13 +117,18 @@ def _targets(path: str, groups: list[Json], entry: Entry) -> Iterator[Item]:
 
 
 def _cloudwatch(path: str, document: Json, entry: Entry) -> Iterator[Item]:
-    """Every static job watches one resource: a target of the CloudWatch exporter."""
+    """A resource is one target of the CloudWatch exporter in a namespace, also when it takes several jobs."""
     found = []
+    jobs = defaultdict(list)
     for job in document["static"]:
+        jobs[job["namespace"], job["name"]].append(job)
+    for (namespace, name), (job, *others) in jobs.items():
         tags = {tag["key"]: tag["value"] for tag in job.get("customTags", ())}
-        resource = str(tags.get(conventions.RESOURCE_ID) or job["name"])
-        key = Key("target", str(entry["cell"]), "", "", job["namespace"], job["name"])
+        resource = str(tags.get(conventions.RESOURCE_ID) or name)
+        key = Key("target", str(entry["cell"]), "", "", namespace, name)
         value = {**job, "customTags": tags, "resource_id": resource}
+        if others:
+            value["others"] = [{field: o[field] for field in ("dimensions", "metrics")} for o in others]
         found.append(_target(key, value, path, tags, entry["standards"]))
     yield from sorted(found, key=_content)
     yield from _rest(path, document, entry, without=("static",))

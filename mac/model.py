@@ -87,10 +87,20 @@ class Scrape:
     timeout: str = ""
 
 
+EACH_PART = "*"
+
+
 @dataclass(frozen=True, slots=True)
 class CloudWatchMetric:
+    """`dimensions`: those that a metric has beside the resource's own, as `Type: gauge` of a Glue job's.
+
+    The value `EACH_PART` stands for every part that the kind knows, as each `Broker ID` of an MSK cluster.
+    """
+
     name: str
     statistics: tuple[str, ...]
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    location: Location = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +166,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """One technology: what must run on which resources, how it is collected, and what is wrong when."""
+    """One technology: what must run on which resources, how it is collected, and what is wrong when.
+
+    `exporters`: the catalogues that have its metrics; None when it does not say.
+    """
 
     name: str
     title: str
@@ -170,6 +183,8 @@ class Standard:
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
     depends_on: tuple[str, ...] = ()
+    exporters: tuple[str, ...] | None = None
+    exporters_location: Location = NOWHERE
     extends: str = ""
     covers: tuple[str, ...] = ()  # kinds that are watched through a linked resource of this standard
     indicators: Mapping[str, Indicator] = field(default_factory=dict)

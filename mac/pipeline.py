@@ -33,13 +33,11 @@ from mac import (
     conventions,
     diff,
     emit,
-    example,
     git,
     incomplete,
     lock,
     message,
     render,
-    rules,
     snapshot,
     snapshot_source,
     standards,
@@ -211,48 +209,6 @@ def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
     return write.write(root, files, owned, remove=owned - files.keys())
 
 
-# --- validate ----------------------------------------------------------------------------------------
-
-
-def check(root: Path, *, engines_required: bool = False) -> tuple[tuple[Problem, ...], Mapping[str, Lines]]:
-    """Everything that is wrong, without AWS: documents, templates, standards' rules, and generated files.
-
-    Standards are checked by rendering each for a made-up service, through the same code as `generate`.
-    Returns the problems and the lines of the files that were read, to show them.
-    """
-    loaded = standards.load(root)
-    texts, template_problems = templates.read(root, (o.template for o in render.OUTPUTS))
-    found = [*loaded.problems, *template_problems]
-    catalog = loaded.catalog
-    if catalog is not None:
-        wrong = [p for s in catalog.standards.values() for p in rules.check_texts(s)]
-        wrong += [p for s in catalog.services.values() for p in rules.check_slos(s)]
-        found += wrong
-        if not errors(found):
-            rendered = render.render(catalog, example.bindings(catalog), texts, snapshot.digest(Snapshot()))
-            found += rendered.problems
-            if not errors(rendered.problems):
-                found += validate.check(
-                    rendered.files, rendered.documents, rendered.provenance, validate.places(catalog)
-                )
-    found += _check_output(root, catalog, engines_required)
-    return ordered(found), loaded.sources
-
-
-def _check_output(root: Path, catalog: Catalog | None, engines_required: bool) -> list[Problem]:
-    output = root / catalog.project.output if catalog else root
-    files, provenance = _present(root, output)
-    if not provenance:
-        return []
-    documents, broken = render.read_back(files, provenance)
-    found = [*broken, *_edited(files, provenance)]
-    if not errors(found):
-        found += validate.check(files, documents, provenance)
-    if not errors(found):
-        found += validate.check_with_engines(files, required=engines_required)
-    return found
-
-
 # --- generate and diff -------------------------------------------------------------------------------
 
 
@@ -345,10 +301,10 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
     write.recover(output)
     with clock.stage("plan"):
         progress("plan", "comparing with what is there")
-        old, old_provenance = _present(root, output, request.base)
+        old, old_provenance = present(root, output, request.base)
         plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
         owned = (*old_provenance.get("files", {}), conventions.PROVENANCE)
-        found += _edited(old, old_provenance)
+        found += edited(old, old_provenance)
     return Built(catalog, state, bindings, rendered, plan, ordered(found), output, owned, old_provenance)
 
 
@@ -368,7 +324,7 @@ def _stops(built: Built, request: Request) -> list[Problem]:
     return [*found, *write.foreign(built.output, built.rendered.files, built.owned)]
 
 
-def _present(root: Path, output: Path, base: str = "") -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
+def present(root: Path, output: Path, base: str = "") -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
     """The output that is there, on disk or in the revision `base`, and its provenance. {}: there is none."""
     repository = git.open(root) if base else None
 
@@ -429,14 +385,15 @@ def _commit(
 def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
     """What an earlier run wrote and did not commit."""
     new = built.rendered
-    old, provenance = _present(request.root, built.output, head) if head else ({}, {})
+    old, provenance = present(request.root, built.output, head) if head else ({}, {})
     return diff.plan(old, new.files, provenance, new.provenance)
 
 
 # --- problems of the pipeline itself -----------------------------------------------------------------
 
 
-def _edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:
+def edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:
+    """A warning for each generated file that somebody has changed by hand."""
     return [
         Problem(
             Location(path),

@@ -184,7 +184,7 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
             kind="exporter",
             cell=cell.name,
             standards=sorted({b.standard.name for b in watched}),
-            resources=len(document["static"]),
+            resources=len({job["name"] for job in document["static"]}),
         )
     tree.add(
         conventions.prometheus_file(cell.name),

@@ -80,6 +80,22 @@ def standard_rules(standard: Standard) -> tuple[StandardRule, ...]:
     return (*standard.recording, *standard.alerts)
 
 
+def expressions(binding: Binding) -> tuple[tuple[str, str, Text], ...]:
+    """(what it is of, expression, its template) of all rules and panels that can be rendered.
+
+    What a panel's expression is of is its title.
+    """
+    standard, partition = binding.standard, binding.partitions[0]
+    found = [(r.name, str(r.rule["expr"]), r.source.expr) for r in for_binding(binding)[0]]
+    context = names(binding, partition, is_split=False)
+    for panel in standard.panels:
+        try:
+            found.append((panel.title, _render(panel.expr, Mode.EXPRESSION, context, standard), panel.expr))
+        except _AtError:
+            continue  # told with the dashboard
+    return tuple(found)
+
+
 def names(binding: Binding, partition: Partition, *, is_split: bool) -> dict[str, Any]:
     """What templates see. `scope` selects the binding's series, or the partition's when it is split."""
     selected = {conventions.SERVICE: binding.service, conventions.ENVIRONMENT: binding.environment}

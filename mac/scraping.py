@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mac import conventions, durations, kinds
-from mac.model import GLOBAL_REGION, Binding, Cell, CloudWatch, Member, Project, Resource, Scrape
+from mac.kinds.kind import Dimensions, Kind
+from mac.model import (
+    EACH_PART,
+    GLOBAL_REGION,
+    Binding,
+    Cell,
+    CloudWatch,
+    CloudWatchMetric,
+    Member,
+    Project,
+    Resource,
+    Scrape,
+)
 
 Document = dict[str, Any]
 
@@ -58,7 +71,7 @@ def prometheus(
 
 
 def cloudwatch_exporter(bindings: Iterable[Binding]) -> Document:
-    """Configuration of yet-another-cloudwatch-exporter: one static job a resource.
+    """Configuration of yet-another-cloudwatch-exporter: one static job a resource and set of dimensions.
 
     Static jobs name exactly the bound resources. Discovery would ask the tagging API, which does not know
     resources that were never tagged. Custom tags carry the taxonomy to every series of the resource.
@@ -67,7 +80,8 @@ def cloudwatch_exporter(bindings: Iterable[Binding]) -> Document:
     for binding in bindings:
         source = binding.standard.cloudwatch
         if source is not None:
-            jobs += [_static_job(member, source) for member in binding.members]
+            jobs += [job for member in binding.members for job in _static_jobs(member, source)]
+    # The sort keeps the jobs of one resource in the order in which they were made.
     jobs.sort(key=lambda job: (job["name"], job["namespace"]))
     return {"apiVersion": "v1alpha1", "static": jobs}
 
@@ -110,25 +124,44 @@ def _cloudwatch_scrape(project: Project) -> Document:
     }
 
 
-def _static_job(member: Member, source: CloudWatch) -> Document:
+def _static_jobs(member: Member, source: CloudWatch) -> Iterator[Document]:
+    """CloudWatch answers only for a metric's exact dimensions, which the exporter takes from its job."""
     resource = member.resource
-    dimensions = kinds.all_kinds()[resource.kind].dimensions(resource)
-    period, length = durations.seconds(source.period), durations.seconds(source.length)
-    return {
+    shared = {
         "name": resource.arn,
         "namespace": source.namespace,
         "regions": [_metrics_region(resource)],
-        "dimensions": [{"name": name, "value": value} for name, value in dimensions],
         "customTags": _tags(member.labels),
-        "metrics": [
-            {
-                "name": metric.name,
-                "statistics": list(metric.statistics),
-                "period": int(period or 60),
-                "length": int(length or 300),
-            }
-            for metric in source.metrics
-        ],
+    }
+    groups: dict[Dimensions, list[Document]] = {}
+    for metric in source.metrics:
+        groups.setdefault(tuple(sorted(metric.dimensions.items())), []).append(_metric(metric, source))
+    kind = kinds.all_kinds()[resource.kind]
+    for own in kind.dimension_sets(resource):
+        for further, metrics in groups.items():
+            for exact in _each_part(further, kind, resource):
+                dimensions = [{"name": name, "value": value} for name, value in (*own, *exact)]
+                yield {**shared, "dimensions": dimensions, "metrics": metrics}
+
+
+def _each_part(dimensions: Dimensions, kind: Kind, resource: Resource) -> Iterator[Dimensions]:
+    """The dimensions with each part of the resource in the place of `EACH_PART`."""
+    names = [name for name, _ in dimensions]
+    values = [
+        kind.parts[name](resource) if value == EACH_PART and name in kind.parts else (value,)
+        for name, value in dimensions
+    ]
+    for chosen in itertools.product(*values):
+        yield tuple(zip(names, chosen, strict=True))
+
+
+def _metric(metric: CloudWatchMetric, source: CloudWatch) -> Document:
+    period, length = durations.seconds(source.period), durations.seconds(source.length)
+    return {
+        "name": metric.name,
+        "statistics": list(metric.statistics),
+        "period": int(period or 60),
+        "length": int(length or 300),
     }
 
 

@@ -14,12 +14,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mac.promql import Expression
+from mac.promql import Expression, children
 
 _SCALAR_FUNCTIONS = frozenset({"scalar", "time", "pi"})
 _BARE_FUNCTIONS = frozenset({"vector"})
 _DATES = "minute hour day_of_week day_of_month day_of_year days_in_month month year"
 _DATE_FUNCTIONS = frozenset(_DATES.split())
+_SHOWN = 8  # labels that a sentence names
 _WHOLE_SERIES = frozenset({"topk", "bottomk"})
 
 
@@ -88,6 +89,21 @@ def of(expression: Expression, recorded: Mapping[str, Labels] | None = None) -> 
     walk = _Walk(recorded or {})
     labels = walk.visit(expression.root)
     return Result(labels if labels is not None else NONE, tuple(dict.fromkeys(walk.complaints)))
+
+
+def made(expression: Expression) -> frozenset[str]:
+    """The labels that functions and aggregations of `expression` make."""
+    found: set[str] = set()
+    pending = [expression.root]
+    while pending:
+        node = pending.pop()
+        pending += children(node)
+        kind = type(node).__name__
+        if kind == "Call" and node.func.name in ("label_replace", "label_join"):
+            found.add(node.args[1].val)
+        elif kind == "AggregateExpr" and str(node.op) == "count_values":
+            found.add(node.param.val)
+    return frozenset(found)
 
 
 class _Walk:
@@ -208,7 +224,7 @@ class _Walk:
         else:
             compared = (left.names | right.names) - frozenset(matching.labels if matching is not None else ())
         sides = [
-            f"only the {side} has {', '.join(names)}"
+            f"only the {side} has {', '.join(names[:_SHOWN])}{', …' * (len(names) > _SHOWN)}"
             for side, here, there in (("left", left, right), ("right", right, left))
             if (names := sorted(label for label in compared if label in here and label not in there))
         ]

@@ -5,6 +5,7 @@
     names        unique where one would overwrite the other
     routing      labels survive, lead to a receiver that tells somebody; inhibition does not mute its source
     texts        Go templates in annotations, labels and receivers are whole
+    metrics      names and labels that exporters export (of the standards, by `mac validate` alone)
     engines      promtool and amtool, when they are there
 
 `check` is pure. `check_with_engines` writes the files to a temporary folder and runs the engines there.
@@ -14,15 +15,16 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, emit, engines, schema, slo
+from mac import conventions, emit, engines, metrics, schema, slo
 from mac.checks import expressions, gotext, names, routing
+from mac.checks import metrics as metric_checks
 from mac.checks.tree import Places, Tree
 from mac.checks.tree import owner as tree_owner
-from mac.model import Catalog, Json, Text
+from mac.model import Catalog, Json, Standard, Text
 from mac.problems import Location, Problem, ordered
 
 SCHEMAS = {
@@ -151,6 +153,26 @@ def _references(tree: Tree) -> Iterator[Problem]:
     for path, _, _ in tree.entries("rules"):
         if path.rpartition("/")[0] + "/*.yml" not in patterns:
             yield Problem(Location(path), "generated-schema", "no prometheus.yml loads these rules")
+
+
+def check_metrics(
+    uses: Mapping[str, tuple[Standard, metric_checks.Uses]],
+    catalogues: metrics.Catalogues,
+    note: Callable[[str], None],
+) -> tuple[Problem, ...]:
+    """Metrics and labels that no exporter of their standard exports.
+
+    `uses`: each standard with its expressions. `note` is told which standards cannot be checked.
+    """
+    checked = [standard for standard, _ in uses.values()]
+    unchecked = metric_checks.unchecked(checked, catalogues)
+    if unchecked:
+        note(
+            f"not checked are the metrics of {', '.join(unchecked)}: `exporters` would say in which "
+            "catalogues they are (mac metrics list)"
+        )
+    expressions_of = {name: found for name, (_, found) in uses.items()}
+    return ordered(metric_checks.check(checked, expressions_of, catalogues))
 
 
 # --- engines -----------------------------------------------------------------------------------------

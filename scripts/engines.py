@@ -190,6 +190,31 @@ class Apt:
         )
 
 
+def trusted(suite: str, work: Path) -> Apt:
+    """A suite whose index is verified, as `make` verifies it: each generation vouches for the next."""
+    source = debian_source()
+    keyrings = installed_keyrings(source)
+    for generation in GENERATIONS:
+        apt = Apt(work, generation, source.uri)
+        vouch(apt, work / generation, keyrings)
+        if generation == suite:
+            return apt
+    raise UnpackError(f"{suite} is none of {', '.join(GENERATIONS)}")
+
+
+def installed_keyrings(source: Source) -> list[str]:
+    keyrings = [source.signed_by] if source.signed_by else []
+    keyrings += [f"/{name}" for name in KEYRINGS if Path("/", name).is_file()]
+    return list(dict.fromkeys(keyrings)) or [""]
+
+
+def vouch(apt: Apt, folder: Path, keyrings: list[str]) -> None:
+    """Fetch and verify a generation's index, and put the keyrings that it ships before the others."""
+    apt.update(keyrings)
+    unpack(apt.download(KEYRING_PACKAGE), folder / "keyring")
+    keyrings[:0] = [str(path) for name in KEYRINGS if (path := folder / "keyring" / name).is_file()]
+
+
 def unpack(package: Path, folder: Path) -> None:
     done = subprocess.run(["dpkg-deb", "-x", package, folder], text=True, capture_output=True, check=False)
     if done.returncode != 0:
@@ -248,11 +273,7 @@ def versions(folder: Path) -> list[str]:
 def make(generation: str, target: Path, work: Path, source: Source, keyrings: list[str]) -> None:
     """Build the generation aside, and put it in its place when it is complete. Extends `keyrings`."""
     apt = Apt(work, generation, source.uri)
-    apt.update(keyrings)
-    unpack(apt.download(KEYRING_PACKAGE), work / generation / "keyring")
-    keyrings[:0] = [
-        str(path) for name in KEYRINGS if (path := work / generation / "keyring" / name).is_file()
-    ]
+    vouch(apt, work / generation, keyrings)
     if is_complete(target / generation, generation):
         return
     made = work / generation / "made"
@@ -297,9 +318,7 @@ def complete(target: Path) -> None:
         shutil.rmtree(leftover)  # of a run that was killed
     tell(f"unpacking the monitoring engines into {target} …")
     source = debian_source()
-    keyrings = [source.signed_by] if source.signed_by else []
-    keyrings += [f"/{name}" for name in KEYRINGS if Path("/", name).is_file()]
-    keyrings = list(dict.fromkeys(keyrings)) or [""]
+    keyrings = installed_keyrings(source)
     with tempfile.TemporaryDirectory(prefix=".work-", dir=target) as work:
         # Each generation vouches for the keys of the next, so none before the last one is left out.
         for generation in GENERATIONS:

@@ -73,6 +73,7 @@ def section(kind: Kind) -> str:
         ("facts", _words(kind.fact_names)),
         ("CloudWatch namespace", _words(kind.namespaces)),
         ("CloudWatch dimensions", _words(name for name, _ in kind.dimensions(_sample(kind)))),
+        ("CloudWatch parts", _words(kind.parts)),
         *((str(lifecycle), _words(_states(kind, lifecycle))) for lifecycle in Lifecycle),
     ]
     table = "\n".join(f"| {name} | {words} |" for name, words in rows if words)

@@ -137,6 +137,22 @@ def test_resources_behind_the_cloudwatch_exporter_are_targets() -> None:
     assert made.changes[0].examples == ("db-2",)
 
 
+def test_a_resource_whose_metrics_differ_in_their_dimensions_is_one_target() -> None:
+    from mac.model import AppliesTo, CloudWatch, CloudWatchMetric
+
+    def read(*kinds: str) -> Catalog:
+        metrics = [CloudWatchMetric("numFailedTasks", ("Sum",), {"Type": kind}) for kind in kinds]
+        source = CloudWatch("Glue", tuple(metrics))
+        glue = standard("glue", applies_to=AppliesTo("glue-job"), scrape=None, cloudwatch=source)
+        return builders.catalog(glue)
+
+    job = instance(1, arn="arn:aws:glue:us-east-1:1:job/j", kind="glue-job", id="j", addresses=())
+    first = plan(NOTHING, generated(job, catalog=read("count", "gauge")))
+    assert [c.count for c in first.changes if c.kind == "target"] == [1]
+    made = plan(generated(job, catalog=read("count")), generated(job, catalog=read("count", "gauge")))
+    assert [(c.action, c.kind, c.count) for c in made.changes] == [("modify", "target", 1)]
+
+
 # --- rules --------------------------------------------------------------------------------------------
 
 

@@ -345,6 +345,7 @@ def test_these_kinds_make_all_the_calls_that_they_declare(reading: tuple[Snapsho
         ("ecs-cluster", "AWS/ECS", {"ClusterName"}),
         ("ecs-service", "AWS/ECS", {"ClusterName", "ServiceName"}),
         ("eks-cluster", "AWS/EKS", {"ClusterName"}),
+        ("batch-queue", "AWS/Batch", {"JobQueueName"}),
     ],
 )
 def test_cloudwatch_knows_them_by_the_exporters_names(
@@ -500,6 +501,24 @@ def test_serverless_applications_come_in_pages_and_one_may_go_meanwhile() -> Non
     assert (found.id, found.tags, found.launched) == ("app1", fleet.TAGS, "2026-11-01T00:00:00Z")
     assert SECRET not in str(found)
     assert all_kinds()[found.kind].facts(found) == {"engine": "spark", "release": "emr-7.1.0"}
+
+
+@pytest.mark.parametrize(
+    ("release", "names"),
+    [
+        ("emr-6.15.0", {"ApplicationId"}),
+        ("emr-7.9.0", {"ApplicationId"}),
+        ("emr-7.10.0", {"ApplicationId", "ApplicationName"}),
+        ("emr-8.0.0-latest", {"ApplicationId", "ApplicationName"}),
+        ("emr-spark-8.0-preview", {"ApplicationId", "ApplicationName"}),
+    ],
+)
+def test_newer_serverless_applications_are_known_by_their_name_too(release: str, names: set[str]) -> None:
+    kind = all_kinds()["emr-serverless-application"]
+    raw = {**application(1, name="nightly", releaseLabel=release), "applicationId": "app1"}
+    found = kind.transform(PLACE, raw)
+    assert found is not None
+    assert {name for name, _ in kind.dimensions(found)} == names
 
 
 def two_pages(operation: str, key: str, first: list[str], second: list[str], **asked: Any) -> list[Call]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -361,6 +362,15 @@ def test_cloudwatch_knows_a_resource_by_its_name(
     resource = of_kind(reading[0], kind)[name]
     assert dict(all_kinds()[kind].dimensions(resource)) == dimensions
     assert all_kinds()[kind].namespaces == (namespace,)
+
+
+def test_both_machines_of_a_broker_pair_are_known(reading: tuple[Snapshot, fleet.Watch]) -> None:
+    kind = all_kinds()["mq-broker"]
+    broker = of_kind(reading[0], "mq-broker")["broker1"]
+    pair = replace(broker, attributes={**broker.attributes, "deployment": "active-standby-multi-az"})
+    alone = replace(broker, attributes={**broker.attributes, "deployment": "single-instance"})
+    assert kind.dimension_sets(pair) == ((("Broker", "broker1-1"),), (("Broker", "broker1-2"),))
+    assert kind.dimension_sets(alone) == ((("Broker", "broker1-1"),),)
 
 
 def test_cloudwatch_knows_a_state_machine_by_its_arn(reading: tuple[Snapshot, fleet.Watch]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from mac import emit, files, process, promql, render, standards, templates
 from mac.bind import bind
-from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
+from mac.model import EACH_PART, AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
 from tests import builders
 from tests.builders import instance, snapshot, standard
 
@@ -128,6 +130,85 @@ def test_a_cloudwatch_standard_names_exactly_its_resources_to_the_exporter() -> 
     assert job["metrics"] == [
         {"name": "CPUUtilization", "statistics": ["Average"], "period": 60, "length": 300}
     ]
+
+
+def exporter_jobs(*resources: Resource, standard: Standard) -> list[dict[str, Any]]:
+    files = rendered(*resources, catalog=builders.catalog(standard)).files
+    (path,) = (path for path in files if path.endswith("/exporters/cloudwatch.yml"))
+    jobs: list[dict[str, Any]] = emit.read_yaml(files[path].decode())["static"]
+    return jobs
+
+
+def read_from(kind: str, namespace: str, *metrics: CloudWatchMetric) -> Standard:
+    source = CloudWatch(namespace, metrics)
+    return replace(database(), applies_to=AppliesTo(kind), cloudwatch=source)
+
+
+def test_metrics_with_dimensions_of_their_own_are_asked_for_in_jobs_of_their_own() -> None:
+    job = instance(kind="glue-job", id="nightly", arn="arn:aws:glue:us-east-1:1:job/nightly", addresses=())
+    run = {"JobRunId": "ALL", "Type": "gauge"}
+    metrics = (
+        CloudWatchMetric("a", ("Sum",)),
+        CloudWatchMetric("b", ("Average",), run),
+        CloudWatchMetric("c", ("Maximum",), dict(reversed(run.items()))),
+    )
+    plain, further = exporter_jobs(job, standard=read_from("glue-job", "Glue", *metrics))
+    assert [m["name"] for m in plain["metrics"]] == ["a"]
+    assert plain["dimensions"] == [{"name": "JobName", "value": "nightly"}]
+    assert [m["name"] for m in further["metrics"]] == ["b", "c"]
+    assert {d["name"]: d["value"] for d in further["dimensions"]} == {"JobName": "nightly", **run}
+    assert (plain["name"], plain["customTags"]) == (further["name"], further["customTags"])
+
+
+def test_each_machine_of_a_resource_that_has_several_is_asked_for() -> None:
+    pair = {"engine": "activemq", "deployment": "active-standby-multi-az"}
+    arn = "arn:aws:mq:us-east-1:1:broker:orders:b-1"
+    broker = instance(kind="mq-broker", id="b-1", name="orders", arn=arn, addresses=(), attributes=pair)
+    metric = CloudWatchMetric("CpuUtilization", ("Average",))
+    jobs = exporter_jobs(broker, standard=read_from("mq-broker", "AWS/AmazonMQ", metric))
+    assert [job["dimensions"] for job in jobs] == [
+        [{"name": "Broker", "value": "orders-1"}],
+        [{"name": "Broker", "value": "orders-2"}],
+    ]
+
+
+def test_each_part_of_a_resource_is_asked_for_and_none_of_one_without_parts() -> None:
+    metrics = (
+        CloudWatchMetric("ActiveControllerCount", ("Maximum",)),
+        CloudWatchMetric("CpuUser", ("Average",), {"Broker ID": EACH_PART}),
+    )
+    standard = read_from("msk-cluster", "AWS/Kafka", *metrics)
+
+    def asked(**attributes: int) -> list[tuple[str, dict[str, str]]]:
+        arn = "arn:aws:kafka:us-east-1:1:cluster/events/1-2"
+        cluster = instance(kind="msk-cluster", id="events", arn=arn, addresses=(), attributes=attributes)
+        return [
+            (job["metrics"][0]["name"], {d["name"]: d["value"] for d in job["dimensions"]})
+            for job in exporter_jobs(cluster, standard=standard)
+        ]
+
+    whole = ("ActiveControllerCount", {"Cluster Name": "events"})
+    assert asked(brokers=2) == [
+        whole,
+        ("CpuUser", {"Cluster Name": "events", "Broker ID": "1"}),
+        ("CpuUser", {"Cluster Name": "events", "Broker ID": "2"}),
+    ]
+    assert asked() == [whole]
+
+
+@pytest.mark.parametrize(
+    ("kind", "region", "asked"),
+    [
+        ("cloudfront-distribution", "global", "us-east-1"),
+        ("route53-health-check", "global", "us-east-1"),
+        ("cloudfront-certificate", "us-east-1", "us-east-1"),
+        ("nat-gateway", "eu-west-1", "eu-west-1"),
+    ],
+)
+def test_the_exporter_asks_the_region_that_has_the_metrics(kind: str, region: str, asked: str) -> None:
+    found = instance(kind=kind, id="x-1", arn="arn:aws:x:::x-1", region=region, addresses=())
+    (job,) = exporter_jobs(found, standard=read_from(kind, "AWS/Any", CloudWatchMetric("m", ("Sum",))))
+    assert job["regions"] == [asked]
 
 
 def test_a_template_may_add_to_a_file() -> None:

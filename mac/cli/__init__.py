@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "test": "Run the tests of standards and of routing.",
     "diff": "Show what `mac generate` would change.",
     "generate": "Generate the configuration, and commit it.",
+    "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",
     "schema": "Print the JSON Schema of a document.",
     "demo": "Run all of it on an embedded AWS.",

@@ -88,6 +88,12 @@ def output_format(*formats: str) -> Callable[[F], F]:
     )
 
 
+def repository_or_here(ctx: click.Context) -> Path:
+    """The monitoring repository for a command that does without one as well: then the current directory."""
+    start = start_directory(ctx)
+    return next((d for d in (start, *start.parents) if os.path.lexists(d / PROJECT_FILE)), start)
+
+
 def start_directory(ctx: click.Context) -> Path:
     """Where a command that needs no repository works: -C before its name, else the current directory."""
     return Path(ctx.ensure_object(Session).root or ".").absolute()

@@ -1,14 +1,10 @@
-"""Batch job queues.
-
-No CloudWatch namespace is declared: neither the CloudWatch exporter's list nor AWS's own documentation names
-one for queues (Container Insights measures what runs below them).
-"""
+"""Batch job queues."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mac.kinds.kind import Api, Kind, Place, Raw, attribute_facts, present
+from mac.kinds.kind import Api, Kind, Place, Raw, attribute_facts, dimension, present
 from mac.model import Lifecycle, Resource
 
 NAME = "batch-queue"
@@ -62,6 +58,8 @@ KIND = Kind(
     fetch=fetch,
     transform=transform,
     states=STATES,
+    namespaces=("AWS/Batch",),
+    dimensions=dimension("JobQueueName"),
     facts=attribute_facts("type"),
     fact_names=("type",),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mac.kinds.kind import Api, Dimensions, Kind, Place, Raw, attribute_facts, present, timestamp
 from mac.model import Lifecycle, Resource
 
 NAME = "emr-serverless-application"
+
+_BEFORE_7_10 = re.compile(r"emr-([0-6]|7\.[0-9])\.[0-9]")
 
 STATES = {
     "CREATING": Lifecycle.STARTING,
@@ -59,7 +62,11 @@ def transform(place: Place, raw: Raw) -> Resource | None:
 
 
 def dimensions(resource: Resource) -> Dimensions:
-    return (("ApplicationId", resource.id),)
+    """From release 7.10 on, only the metrics that name the application beside its id are kept up."""
+    own = (("ApplicationId", resource.id),)
+    if _BEFORE_7_10.match(resource.attributes.get("release", "")) or not resource.name:
+        return own
+    return (*own, ("ApplicationName", resource.name))
 
 
 KIND = Kind(

@@ -70,6 +70,10 @@ def no_dimensions(resource: Resource) -> Dimensions:
     return ()
 
 
+def no_standby(resource: Resource) -> tuple[Dimensions, ...]:
+    return ()
+
+
 def no_facts(resource: Resource) -> Mapping[str, str]:
     return {}
 
@@ -106,7 +110,9 @@ class Kind:
     `ended`: the id of what `transform` returned None for, where AWS goes on listing what has ended.
     `global_`: it is read once an account. `home`: the region of a global kind whose service is regional.
     `like`: the kind whose standards apply as well, as far as they do not read CloudWatch.
-    `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `facts`: labels to match by.
+    `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `standby`: the dimensions of further
+    machines behind it, each of which has the same metrics. `parts`: a dimension that some of its metrics have
+    beside → its values, one for each part of the resource. `facts`: labels to match by.
     """
 
     name: str
@@ -123,6 +129,8 @@ class Kind:
     home: str = ""
     namespaces: tuple[str, ...] = ()
     dimensions: Callable[[Resource], Dimensions] = no_dimensions
+    standby: Callable[[Resource], tuple[Dimensions, ...]] = no_standby
+    parts: Mapping[str, Callable[[Resource], tuple[str, ...]]] = field(default_factory=dict)
     facts: Callable[[Resource], Mapping[str, str]] = no_facts
     fact_names: tuple[str, ...] = ()
     ended: Callable[[Raw], str] | None = None
@@ -130,6 +138,11 @@ class Kind:
 
     def lifecycle(self, state: str) -> Lifecycle:
         return self.states.get(state, Lifecycle.IN_SERVICE)
+
+    def dimension_sets(self, resource: Resource) -> tuple[Dimensions, ...]:
+        """All that CloudWatch knows a resource by; empty for one that it does not know."""
+        own = self.dimensions(resource)
+        return (own, *self.standby(resource)) if own else ()
 
 
 def tag_map(pairs: Iterable[Raw] | None, key: str = "Key", value: str = "Value") -> dict[str, str]:

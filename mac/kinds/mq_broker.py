@@ -64,12 +64,15 @@ def _address(instance: Raw) -> str:
 
 
 def dimensions(resource: Resource) -> Dimensions:
-    """CloudWatch numbers the machines of an ActiveMQ broker, and knows RabbitMQ's by the broker's name.
-
-    An active/standby pair has `name-1` and `name-2`; only the first can be told here.
-    """
+    """CloudWatch numbers the machines of an ActiveMQ broker, and knows RabbitMQ's by the broker's name."""
     numbered = resource.attributes.get("engine") == "activemq"
     return (("Broker", f"{resource.name}-1" if numbered else resource.name),)
+
+
+def standby(resource: Resource) -> tuple[Dimensions, ...]:
+    """The other machine of an active/standby pair: either may be the active one."""
+    pair = resource.attributes.get("deployment") == "active-standby-multi-az"
+    return ((("Broker", f"{resource.name}-2"),),) if pair else ()
 
 
 KIND = Kind(
@@ -82,6 +85,7 @@ KIND = Kind(
     states=STATES,
     namespaces=("AWS/AmazonMQ",),
     dimensions=dimensions,
+    standby=standby,
     facts=attribute_facts("deployment", "engine", "instance_type"),
     fact_names=("deployment", "engine", "instance_type"),
 )

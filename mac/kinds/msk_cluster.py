@@ -79,6 +79,11 @@ def dimensions(resource: Resource) -> Dimensions:
     return (("Cluster Name", resource.id),)
 
 
+def brokers(resource: Resource) -> tuple[str, ...]:
+    """MSK numbers the brokers of a cluster from 1. A serverless cluster shows none."""
+    return tuple(str(number) for number in range(1, int(resource.attributes.get("brokers") or 0) + 1))
+
+
 KIND = Kind(
     name=NAME,
     title="MSK cluster",
@@ -89,6 +94,7 @@ KIND = Kind(
     states=STATES,
     namespaces=("AWS/Kafka",),
     dimensions=dimensions,
+    parts={"Broker ID": brokers},
     facts=attribute_facts("instance_type", "kafka_version", "type"),
     fact_names=("instance_type", "kafka_version", "type"),
 )

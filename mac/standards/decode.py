@@ -204,11 +204,13 @@ def standard(document: Document) -> Standard:
             name: _parameter(document, name, raw) for name, raw in spec.get("parameters", {}).items()
         },
         scrape=Scrape(**spec["scrape"]) if "scrape" in spec else None,
-        cloudwatch=_cloudwatch(spec["cloudwatch"]) if "cloudwatch" in spec else None,
+        cloudwatch=_cloudwatch(document, spec["cloudwatch"]) if "cloudwatch" in spec else None,
         recording=tuple(_recording(document, n, raw) for n, raw in enumerate(spec.get("recording", ()))),
         alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),
         panels=tuple(_panel(document, n, raw) for n, raw in enumerate(panels)),
         depends_on=tuple(spec.get("depends_on", ())),
+        exporters=tuple(spec["exporters"]) if "exporters" in spec else None,
+        exporters_location=document.location(("spec", "exporters")),
         extends=spec.get("extends", ""),
         covers=tuple(spec.get("covers", ())),
         indicators={
@@ -233,8 +235,17 @@ def _parameter(document: Document, name: str, raw: Raw) -> Parameter:
     )
 
 
-def _cloudwatch(raw: Raw) -> CloudWatch:
-    metrics = tuple(CloudWatchMetric(m["name"], tuple(m["statistics"])) for m in raw["metrics"])
+def _cloudwatch(document: Document, raw: Raw) -> CloudWatch:
+    at: Pointer = ("spec", "cloudwatch", "metrics")
+    metrics = tuple(
+        CloudWatchMetric(
+            name=m["name"],
+            statistics=tuple(m["statistics"]),
+            dimensions=dict(m.get("dimensions", {})),
+            location=document.location((*at, n, "name")),
+        )
+        for n, m in enumerate(raw["metrics"])
+    )
     times = {key: raw[key] for key in ("period", "length") if key in raw}
     return CloudWatch(raw["namespace"], metrics, **times)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import Parameter, Scrape, Standard, StandardAlert, Text
+from mac.model import EACH_PART, CloudWatch, Parameter, Scrape, Standard, StandardAlert, Text
 from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.source import Document, Pointer
 from mac.standards import objectives
@@ -18,6 +18,8 @@ EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, co
 
 _DEFAULT_INTERVAL = "30s"
 _SHORT_PERIODS = (1_000, 5_000, 10_000, 20_000, 30_000)  # what CloudWatch takes below a minute
+
+_MOST_VALUES = 1440  # of one call of GetMetricStatistics
 
 
 def check(standard: Standard, document: Document, written: Written) -> Iterator[Problem]:
@@ -43,6 +45,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
     if standard.cloudwatch:
         yield from _cloudwatch(standard.cloudwatch.period, standard.cloudwatch.length, document)
         yield from _namespace(standard.cloudwatch.namespace, standard.applies_to.kind, document)
+        yield from _parts(standard.cloudwatch, standard.applies_to.kind)
     yield from _duplicates(standard)
 
 
@@ -144,6 +147,10 @@ def _cloudwatch(period: str, length: str, document: Document) -> Iterator[Proble
         place = document.location(("spec", "cloudwatch", field))
         message = f"the length {length} is shorter than the period {period}, so no value would ever fit"
         yield Problem(place, "wrong-value", message, "make the length a few periods")
+    elif reach > _MOST_VALUES * width:
+        place = document.location(("spec", "cloudwatch", "length"))
+        message = f"CloudWatch answers for at most {_MOST_VALUES} periods of {period}, and {length} are more"
+        yield Problem(place, "wrong-value", message, "a longer period, or a shorter length")
 
 
 def _namespace(namespace: str, kind: str, document: Document) -> Iterator[Problem]:
@@ -153,6 +160,18 @@ def _namespace(namespace: str, kind: str, document: Document) -> Iterator[Proble
         place = document.location(("spec", "cloudwatch", "namespace"))
         message = f"{kind} has no metrics in the namespace {namespace}, as far as mac knows"
         yield Problem(place, "wrong-value", message, did_you_mean(namespace, known), Severity.WARNING)
+
+
+def _parts(source: CloudWatch, kind: str) -> Iterator[Problem]:
+    """`EACH_PART` for a dimension whose values the kind does not know: CloudWatch would be asked for "*"."""
+    known = tuple(kinds.all_kinds()[kind].parts) if kind in kinds.names() else ()
+    for metric in source.metrics:
+        for name in sorted(
+            n for n, value in metric.dimensions.items() if value == EACH_PART and n not in known
+        ):
+            message = f"mac does not know the parts of {kind} that {name} tells apart"
+            hint = did_you_mean(name, known) if known else "write the value of the dimension"
+            yield Problem(metric.location, "wrong-value", message, hint)
 
 
 # --- names -------------------------------------------------------------------------------------------

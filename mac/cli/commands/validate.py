@@ -27,11 +27,11 @@ def command(paths: tuple[Path, ...], root: Path, engines: bool, output_format: s
     Documents are always read together, since they refer to one another; PATHs, files or folders, choose
     whose problems are shown. Ends with 1 when any of those is an error.
     """
-    from mac import pipeline, report
+    from mac import checkrun, report
     from mac.cli.problems import checkout_prefix
     from mac.problems import errors
 
-    found, sources = pipeline.check(root, engines_required=engines)
+    found, sources = checkrun.check(root, engines_required=engines, note=options.progress)
     chosen = [_below(path, root) for path in paths]
     problems = _of([*found, *_missing(chosen, root, found)], chosen)
     for path in chosen:
