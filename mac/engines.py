@@ -72,9 +72,9 @@ class Engine:
         command = ["check-config"] if self.tool == "amtool" else ["check", "config", *_NO_LINT]
         return tuple(dict.fromkeys(self._check(command, (path,), cwd)))
 
-    def test_rules(self, path: Path, *, timeout: float = 120.0) -> process.Completed:
-        """Runs one promtool test file, in its own folder. Exit code 0: every expectation holds."""
-        return process.run([self.path, "test", "rules", path.name], cwd=path.parent, timeout=timeout)
+    def test_rules(self, folder: Path, names: Sequence[str], *, timeout: float = 120.0) -> process.Completed:
+        """Runs promtool's test files of one folder. Exit code 0: every expectation holds."""
+        return process.run([self.path, "test", "rules", *names], cwd=folder, timeout=timeout)
 
     def routes(self, config: Path, labels: Mapping[str, str]) -> tuple[str, ...]:
         """The receivers that amtool says an alert with these labels reaches. Raises EngineError."""

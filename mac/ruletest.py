@@ -1,8 +1,10 @@
-"""Standards' rule tests, run by promtool: one process a case, several at once.
+"""Standards' rule tests, run by promtool: many cases a process, several processes at once.
 
-The rules are rendered as `generate` renders them. promtool compares all annotations of an alert, a case only
-those that it gives: expectations with different annotations are put to promtool one after the other, with
-rules that have no others.
+The rules are rendered as `generate` renders them; of a standard's rules those are evaluated that a case
+speaks of, and the series that they read. promtool compares all annotations of an alert, a case only those
+that it gives: where the expectations of one alert give different ones, they are put to promtool one after the
+other, with rules that have no others. promtool does not say which file a failure is about: the cases of a
+process that fails are run again, each by itself.
 """
 
 from __future__ import annotations
@@ -17,21 +19,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, durations, emit, promtool_report, rules, slo, templating
+from mac import conventions, durations, emit, process, promtool_report, rules, slo, templating
 from mac.engines import Engine
 from mac.model import Binding, Cell, Member, ParameterValue, Partition, Resource, Service, Standard
 from mac.problems import EngineError, Location, Problem, ordered
 from mac.promtool_report import Failure
 from mac.testcases import AlertExpectation, StandardTest, TestCase
 
-_RULES = "rules.yml"
-_TEST = "test.yml"
-_TIMEOUT = 120.0  # seconds; a case takes milliseconds
+_TIMEOUT = 120.0  # seconds for each file; one takes milliseconds
+_BATCH = 24
+"""Cases in one process: to start it takes as long as to run one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """How one case ended. It passed when it has no problems. `seconds` are those of promtool."""
+    """How one case ended. It passed when it has no problems. `seconds`: its share of promtool's time."""
 
     standard: str
     name: str
@@ -58,11 +60,34 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One call of promtool for a case: expectations that give the same annotations."""
+    """One file for promtool of a case: of each alert, expectations that give the same annotations."""
 
-    annotations: frozenset[str]
-    alerts: list[AlertExpectation] = field(default_factory=list)
     with_expressions: bool = False
+    alerts: list[AlertExpectation] = field(default_factory=list)
+    shown: dict[str, frozenset[str]] = field(default_factory=dict)  # alert → names of its annotations
+
+    def takes(self, expectation: AlertExpectation) -> bool:
+        """Adds the expectation, unless what it gives differs from what is compared of its alert already."""
+        if expectation.firing:
+            given = frozenset(expectation.firing[0].annotations)
+            if self.shown.setdefault(expectation.alert, given) != given:
+                return False
+        self.alerts.append(expectation)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A case with all its rules, rendered; with `problems` it cannot be run."""
+
+    standard: str
+    case: TestCase
+    rules: tuple[rules.Rule, ...] = ()
+    runs: tuple[_Run, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def result(self, problems: Iterable[Problem], seconds: float) -> CaseResult:
+        return CaseResult(self.standard, self.case.name, self.case.location, ordered(problems), seconds)
 
 
 def run(
@@ -79,15 +104,21 @@ def run(
     Whether each alert has a case in which it fires and one in which it stays silent is a question about
     all cases: see `untested`. Raises EngineError when promtool breaks down.
     """
-    chosen = [(test, case) for test in tests for case in test.cases if select(test, case)]
+    chosen = [
+        _prepared(_subject(test, standards, services or {}), test, case)
+        for test in tests
+        for case in test.cases
+        if select(test, case)
+    ]
     workers = max(1, min(jobs or (os.cpu_count() or 1), len(chosen)))
+    size = max(1, min(_BATCH, len(chosen) // workers))
     with ThreadPoolExecutor(workers, thread_name_prefix="ruletest") as pool:
         pending = [
-            pool.submit(_result, _subject(test, standards, services or {}), test, case, promtool)
-            for test, case in chosen
+            pool.submit(_results, chosen[begin : begin + size], promtool)
+            for begin in range(0, len(chosen), size)
         ]
         try:
-            return Report(tuple(future.result() for future in pending))
+            return Report(tuple(result for future in pending for result in future.result()))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -126,7 +157,7 @@ def _test_file(standard: Standard) -> str:
     return f"{path.removesuffix('.yaml')}.test.yaml" if path.endswith(".yaml") else "its test file"
 
 
-# --- one case ----------------------------------------------------------------------------------------
+# --- cases -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +182,7 @@ def _subject(
     return _Subject(slo.standard(objective, indicator, standards), tuple(beneath))
 
 
-def _result(subject: _Subject, test: StandardTest, case: TestCase, promtool: Engine) -> CaseResult:
-    begin = time.perf_counter()
-    problems = _problems(subject, test, case, promtool)
-    return CaseResult(test.subject, case.name, case.location, problems, time.perf_counter() - begin)
-
-
-def _problems(subject: _Subject, test: StandardTest, case: TestCase, promtool: Engine) -> tuple[Problem, ...]:
+def _prepared(subject: _Subject, test: StandardTest, case: TestCase) -> _Case:
     rendered, problems = rules.for_binding(_binding(subject.standard, test, case))
     group: list[rules.Rule] = []
     for standard in subject.beneath:
@@ -166,13 +191,28 @@ def _problems(subject: _Subject, test: StandardTest, case: TestCase, promtool: E
         problems = (*problems, *faults)
     problems = (*problems, *_misplaced(subject.standard, case))
     if problems:
-        return ordered(problems)
+        return _Case(test.subject, case, problems=problems)
     group += [rule.rule for rule in rendered]
-    found: list[Problem] = []
-    for part in _runs(case):
-        failures = _promtool(_shown(group, part), _test_document(group, case, part), case, promtool)
-        found += [_problem(case, part, failure) for failure in failures]
-    return ordered(found)
+    return _Case(test.subject, case, tuple(group), _runs(case))
+
+
+def _results(cases: Sequence[_Case], promtool: Engine) -> list[CaseResult]:
+    """All of them in one process; each in one of its own where that fails."""
+    runs = [(each, run) for each in cases for run in each.runs]
+    begin = time.perf_counter()
+    if not runs or _promtool(runs, promtool).returncode == 0:
+        share = (time.perf_counter() - begin) / len(cases)
+        return [each.result(each.problems, share if each.runs else 0.0) for each in cases]
+    return [_alone(each, promtool) for each in cases]
+
+
+def _alone(each: _Case, promtool: Engine) -> CaseResult:
+    begin = time.perf_counter()
+    found = list(each.problems)
+    for run in each.runs:
+        answer = _promtool([(each, run)], promtool)
+        found += [_problem(each.case, run, failure) for failure in _failures(answer, each.case, promtool)]
+    return each.result(found, time.perf_counter() - begin)
 
 
 def _misplaced(standard: Standard, case: TestCase) -> Iterator[Problem]:
@@ -206,28 +246,50 @@ def _parameters(standard: Standard, case: TestCase) -> dict[str, ParameterValue]
     return {name: value for name, value in case.parameters.items() if name in standard.parameters}
 
 
-def _runs(case: TestCase) -> list[_Run]:
-    first = _Run(frozenset(), with_expressions=True)
-    found = {first.annotations: first}
+def _runs(case: TestCase) -> tuple[_Run, ...]:
+    found = [_Run(with_expressions=True)]
     for expectation in case.alerts:
-        given = frozenset(expectation.firing[0].annotations) if expectation.firing else frozenset()
-        found.setdefault(given, _Run(given)).alerts.append(expectation)
-    return [part for part in found.values() if part.alerts or (part.with_expressions and case.expressions)]
+        if not any(run.takes(expectation) for run in found):
+            found.append(_Run())
+            found[-1].takes(expectation)
+    return tuple(run for run in found if run.alerts or case.expressions)
 
 
-def _shown(group: Sequence[rules.Rule], part: _Run) -> dict[str, Any]:
+def _rules(each: _Case, run: _Run) -> dict[str, Any]:
+    """The rule file: what the run speaks of, with the annotations that are compared."""
     shown = []
-    for rule in group:
-        annotations = {k: v for k, v in rule.get("annotations", {}).items() if k in part.annotations}
+    for rule in _spoken_of(each, run):
+        compared = run.shown.get(rule.get("alert", ""), frozenset())
+        annotations = {k: v for k, v in rule.get("annotations", {}).items() if k in compared}
         rest = {key: value for key, value in rule.items() if key != "annotations"}
         shown.append({**rest, "annotations": annotations} if annotations else rest)
     return {"groups": [{"name": "test", "rules": shown}]}
 
 
-def _test_document(group: Sequence[rules.Rule], case: TestCase, part: _Run) -> dict[str, Any]:
-    static = {rule["alert"]: _labels(rule) for rule in group if "alert" in rule}
+def _spoken_of(each: _Case, run: _Run) -> list[rules.Rule]:
+    """The alerts of the run, and every recording rule whose name occurs in what is read, in their order."""
+    alerts = {expectation.alert for expectation in run.alerts}
+    expressions = [e.expr for e in each.case.expressions] if run.with_expressions else []
+    everything = [*expressions, *(rule["expr"] for rule in each.rules)]
+    if any("ALERTS" in text or "__name__" in text for text in everything):
+        return list(each.rules)  # what they read is not to be seen from names
+    texts = [rule["expr"] for rule in each.rules if rule.get("alert") in alerts] + expressions
+    read: set[str] = set()
+    while texts:
+        text = texts.pop()
+        for rule in each.rules:
+            name = rule.get("record", "")
+            if name and name in text and name not in read:
+                read.add(name)
+                texts += [r["expr"] for r in each.rules if r.get("record") == name]
+    return [rule for rule in each.rules if rule.get("alert") in alerts or rule.get("record") in read]
+
+
+def _test_document(each: _Case, run: _Run, rule_file: str) -> dict[str, Any]:
+    case = each.case
+    static = {rule["alert"]: _labels(rule) for rule in each.rules if "alert" in rule}
     return {
-        "rule_files": [_RULES],
+        "rule_files": [rule_file],
         "evaluation_interval": case.interval,
         "tests": [
             {
@@ -246,7 +308,7 @@ def _test_document(group: Sequence[rules.Rule], case: TestCase, part: _Run) -> d
                             for firing in expectation.firing
                         ],
                     }
-                    for expectation in part.alerts
+                    for expectation in run.alerts
                 ],
                 "promql_expr_test": [
                     {
@@ -254,7 +316,7 @@ def _test_document(group: Sequence[rules.Rule], case: TestCase, part: _Run) -> d
                         "eval_time": expectation.at,
                         "exp_samples": [{"labels": s.labels, "value": s.value} for s in expectation.samples],
                     }
-                    for expectation in (case.expressions if part.with_expressions else ())
+                    for expectation in (case.expressions if run.with_expressions else ())
                 ],
             }
         ],
@@ -269,14 +331,20 @@ def _labels(rule: rules.Rule) -> dict[str, str]:
 # --- promtool ----------------------------------------------------------------------------------------
 
 
-def _promtool(
-    rule_file: Mapping[str, Any], test_file: Mapping[str, Any], case: TestCase, promtool: Engine
-) -> tuple[Failure, ...]:
+def _promtool(runs: Sequence[tuple[_Case, _Run]], promtool: Engine) -> process.Completed:
     with tempfile.TemporaryDirectory(prefix="mac-test-") as folder:
         directory = Path(folder)
-        (directory / _RULES).write_text(emit.yaml(rule_file), encoding="utf-8")
-        (directory / _TEST).write_text(emit.yaml(test_file), encoding="utf-8")
-        answer = promtool.test_rules(directory / _TEST, timeout=_TIMEOUT)
+        names = []
+        for number, (each, run) in enumerate(runs):
+            rule_file, name = f"rules-{number}.yml", f"test-{number}.yml"
+            (directory / rule_file).write_text(emit.yaml(_rules(each, run)), encoding="utf-8")
+            document = _test_document(each, run, rule_file)
+            (directory / name).write_text(emit.yaml(document), encoding="utf-8")
+            names.append(name)
+        return promtool.test_rules(directory, names, timeout=_TIMEOUT * len(names))
+
+
+def _failures(answer: process.Completed, case: TestCase, promtool: Engine) -> tuple[Failure, ...]:
     if answer.returncode == 0:
         return ()
     text = f"{answer.stdout}\n{answer.stderr}".strip()
@@ -286,12 +354,12 @@ def _promtool(
     return promtool_report.parse(text) or (Failure(message=promtool_report.plain(text)),)
 
 
-def _problem(case: TestCase, part: _Run, failure: Failure) -> Problem:
+def _problem(case: TestCase, run: _Run, failure: Failure) -> Problem:
     place = case.location
     message = failure.message
     if failure.alert:
         place = next(
-            (e.location for e in part.alerts if (e.alert, _at(e.at)) == (failure.alert, _at(failure.at))),
+            (e.location for e in run.alerts if (e.alert, _at(e.at)) == (failure.alert, _at(failure.at))),
             place,
         )
         message = f"{failure.alert} at {failure.at}: {_difference(case, failure)}"

@@ -166,7 +166,11 @@ def test_rule_tests_run_beside_their_rules(tmp_path: Path) -> None:
             ],
         }
         document = {"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [case]}
-        return promtool().test_rules(write(tmp_path, "case.yml", json.dumps(document))).returncode
+        return (
+            promtool()
+            .test_rules(tmp_path, [write(tmp_path, "case.yml", json.dumps(document)).name])
+            .returncode
+        )
 
     assert outcome({"job": "a"}) == 0
     assert outcome({"job": "b"}) == 1

@@ -197,6 +197,36 @@ def test_results_come_in_the_order_of_the_cases_however_many_run_at_once() -> No
     assert [result.name for result in report.results] == names
 
 
+@pytest.mark.usefixtures("generation")
+def test_of_the_cases_of_one_process_only_the_one_that_fails_is_told() -> None:
+    wrong = case("wrong", values="1x40", alerts=(expect("20m", {}, line=6),))
+    held = [case(f"held {number}", alerts=(expect("20m", {}),)) for number in range(3)]
+    report = run(*held, wrong, case("unreadable", values="one two", alerts=(expect("20m", {}),)))
+    assert [result.passed for result in report.results] == [True, True, True, False, False]
+    assert [p.location.line for p in report.results[3].problems] == [6]
+
+
+def test_many_cases_take_one_process(tmp_path: Path) -> None:
+    fake = tmp_path / "promtool"
+    fake.write_text(f"#!/bin/sh\necho $# >> {tmp_path}/calls\n")
+    fake.chmod(0o755)
+    tests = StandardTest("web", "web", tuple(case(f"{n}", alerts=(expect("5m"),)) for n in range(9)))
+    report = ruletest.run({"web": standard()}, [tests], Engine("promtool", fake, (3, 5, 0)), jobs=1)
+    assert len(report.results) == 9
+    assert (tmp_path / "calls").read_text() == "11\n"  # test rules, and nine files
+
+
+def test_rules_that_a_case_does_not_speak_of_are_not_evaluated() -> None:
+    """Those that it reads are, by whatever other rule: WebDown reads a recorded series."""
+    many = alert("WebMany", expr="up{<< scope >>} * on (service) group_left up{<< scope >>} > 0")
+    both = standard(alerts=(*standard().alerts, many))
+    twice = (InputSeries(UP, "0x40"), InputSeries(UP.replace("i-1", "i-2"), "0x40"))
+    spoken = case(series=twice, alerts=(expect("20m", {}),))
+    assert run(spoken, of=both).passed
+    spoken = case(series=twice, alerts=(expect("20m", alert="WebMany"),))
+    assert not run(spoken, of=both).passed  # its labels match many times
+
+
 def test_a_promtool_that_breaks_down_is_no_failed_test(tmp_path: Path) -> None:
     fake = tmp_path / "promtool"
     fake.write_text("#!/bin/sh\necho out of memory >&2\nexit 2\n")
