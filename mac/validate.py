@@ -1,6 +1,6 @@
 """Everything that is generated is checked before it is written.
 
-    shape        our own JSON Schemas, of exactly what is generated
+    shape        our own JSON Schemas, of exactly what is generated; for dashboards Grafana's types too
     expressions  PromQL, series that exist, labels that the series have
     names        unique where one would overwrite the other
     routing      labels survive, lead to a receiver that tells somebody; inhibition does not mute its source
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, emit, engines, schema, slo
+from mac import conventions, emit, engines, grafana, schema, slo
 from mac.checks import expressions, gotext, names, routing
 from mac.checks.tree import Places, Tree
 from mac.checks.tree import owner as tree_owner
@@ -32,6 +32,8 @@ SCHEMAS = {
     "alertmanager": "generated/alertmanager",
     "exporter": "generated/cloudwatch",
     "dashboard": "generated/dashboard",
+    "overview": "generated/dashboard",
+    "provider": "generated/provider",
 }
 """The kind of a file in the provenance → the schema of its content."""
 
@@ -80,7 +82,10 @@ def _shapes(tree: Tree) -> Iterator[Problem]:
     for path, entry in sorted(tree.provenance.get("files", {}).items()):
         name = SCHEMAS.get(str(entry.get("kind")))
         if name is not None and path in tree.documents:
-            yield from _shape(path, tree.documents[path], name)
+            found = list(_shape(path, tree.documents[path], name))
+            yield from found
+            if not found and name == SCHEMAS["dashboard"]:
+                yield from _grafana(path, tree.documents[path])
     yield from _shape(conventions.PROVENANCE, tree.provenance, "generated/provenance")
 
 
@@ -89,6 +94,12 @@ def _shape(path: str, document: Json, name: str) -> Iterator[Problem]:
         pointer = "/".join(str(step) for step in error.pointer)
         message = f"at {pointer}: {error.message}" if pointer else error.message
         yield Problem(Location(path), "generated-schema", message, error.hint)
+
+
+def _grafana(path: str, document: Json) -> Iterator[Problem]:
+    reason = grafana.fault(document)
+    if reason:
+        yield Problem(Location(path), "generated-schema", reason)
 
 
 def _listed(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Iterator[Problem]:
