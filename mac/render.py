@@ -282,7 +282,14 @@ def _dashboards(tree: _Tree, catalog: Catalog, bindings: Iterable[Binding]) -> N
             document = dashboards.overview(team, own, catalog.project.addresses)
         except TemplateError:
             continue  # a panel, which was told with its service
-        tree.add(conventions.team_dashboard_file(team), DASHBOARD, document, kind="overview", team=team)
+        tree.add(
+            conventions.team_dashboard_file(team),
+            DASHBOARD,
+            document,
+            kind="overview",
+            team=team,
+            standards=sorted({b.standard.name for b in own}),
+        )
     if by_team:
         document = dashboards.provider(catalog.project)
         tree.add(conventions.DASHBOARD_PROVIDER, PROVIDER, document, kind="provider")

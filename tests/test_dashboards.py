@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mac import conventions, dashboards, emit, files, grafana, promql, render, schema, standards, templates
+from mac import (
+    conventions,
+    dashboards,
+    diff,
+    emit,
+    files,
+    grafana,
+    promql,
+    render,
+    schema,
+    standards,
+    templates,
+)
 from mac.bind import bind
 from mac.model import (
     SIGNALS,
@@ -170,6 +184,14 @@ def test_panels_of_one_title_in_a_row_say_whose_they_are() -> None:
     }
 
 
+def test_the_shipped_standards_say_which_signals_their_panels_show() -> None:
+    loaded = standards.load(files.shipped_root())
+    assert loaded.catalog is not None
+    balancer = instance(kind="load-balancer", attributes={"type": "application"})
+    shown = dashboard(balancer, catalog=builders.catalog(loaded.catalog.standards["alb"]))
+    assert list(rows(shown))[:3] == ["Latency", "Traffic", "Errors"]
+
+
 def test_a_signal_reaches_the_panel_from_the_document_and_others_are_refused() -> None:
     described = json.loads(schema.text("standard"))["properties"]["spec"]["properties"]["dashboard"]
     signal = described["properties"]["panels"]["items"]["properties"]["signal"]
@@ -307,6 +329,32 @@ def test_the_dashboards_of_a_team_lead_to_one_another() -> None:
     assert f"/d/{team['uid']}" in [link.get("url") for link in service["links"]]
 
 
+def test_an_overview_that_changes_with_a_service_names_it_as_the_cause() -> None:
+    def tree(owner: str) -> render.Rendered:
+        chosen = builders.catalog(services=(Service("web", owner, 1), Service("api", "platform", 1)))
+        digests = {**chosen.digests, "service/web": f"sha256:{owner}"}
+        resources = (instance(1), instance(2, tags={"service": "api"}))
+        return rendered(*resources, catalog=replace(chosen, digests=digests))
+
+    before, after = tree("platform"), tree("data")
+    made = diff.plan(before.files, after.files, before.provenance, after.provenance)
+    found = {(c.action, c.name): c.cause for c in made.changes if c.kind == "dashboard"}
+    assert found == {
+        ("add", "Team data"): "service",
+        ("modify", "Team platform"): "service",
+        ("modify", "web"): "service",
+    }
+
+
+def test_a_change_of_an_overview_is_shown_by_panel() -> None:
+    before, after = rendered(instance()), rendered(instance(), catalog=with_objective())
+    made = diff.plan(before.files, after.files, before.provenance, after.provenance)
+    (change,) = [c for c in made.changes if c.name == "Team platform"]
+    added = {f.field for f in change.fields if f.old is None}
+    assert {"panels.Error budget left", "panels.Burn rate over an hour"} <= added
+    assert not any(f.field.startswith("panels.Firing") for f in change.fields)
+
+
 # --- identity ----------------------------------------------------------------------------------------
 
 
@@ -435,6 +483,45 @@ def test_a_runbook_cannot_hold_a_variable_of_grafana() -> None:
     chosen = builders.catalog(standard(runbook="https://example.com/$x[[y]]"))
     urls = [link["url"] for link in links(dashboard(instance(), catalog=chosen))]
     assert "https://example.com/%24x%5B%5By]]" in urls
+
+
+def settings_of(tmp_path: Path, spec: str) -> standards.Loaded:
+    shutil.copytree(files.shipped_root() / "standards", tmp_path / "standards")
+    shutil.copytree(files.shipped_root() / "inventory", tmp_path / "inventory")
+    (tmp_path / "mac.yaml").write_text(f"apiVersion: mac/v1\nkind: Project\nspec:\n{spec}", encoding="utf-8")
+    return standards.load(tmp_path)
+
+
+def test_addresses_and_the_folder_come_from_mac_yaml(tmp_path: Path) -> None:
+    loaded = settings_of(
+        tmp_path,
+        "  docs: https://monitoring.example.com/\n"
+        "  addresses:\n"
+        "    prometheus: https://prometheus-{cell}.example.com/\n"
+        "    alertmanager: https://alerts.example.com/\n"
+        "    repository: https://git.example.com/monitoring/\n"
+        "  grafana: {folder: Watched, path: /srv/dashboards}\n",
+    )
+    assert loaded.catalog is not None
+    assert loaded.catalog.project.addresses == EVERYWHERE
+    (found,) = dashboards.provider(loaded.catalog.project)["providers"]
+    assert (found["folder"], found["options"]["path"]) == ("Watched", "/srv/dashboards")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "  docs: https://monitoring.example.com\n",
+        "  docs: javascript:alert(1)/\n",
+        "  addresses: {alertmanager: 'https://$environment.example.com/'}\n",
+        "  addresses: {prometheus: 'https://a.example.com/[[x]]/'}\n",
+        "  addresses: {grafana: 'https://a.example.com/'}\n",
+        "  grafana: {path: dashboards}\n",
+        "  grafana: {path: '/srv/$HOME'}\n",
+    ],
+)
+def test_an_address_that_would_not_lead_there_is_a_problem(tmp_path: Path, spec: str) -> None:
+    assert [p.location.path for p in settings_of(tmp_path, spec).problems] == ["mac.yaml"]
 
 
 # --- Grafana's own types -----------------------------------------------------------------------------
