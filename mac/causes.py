@@ -108,5 +108,7 @@ class Causes:
             return f"template/{entry.get('template', '')}" in self._changed
         if cause == SETTINGS:
             return any(name == SETTINGS or name.startswith(f"{SETTINGS}/") for name in self._changed)
+        if cause == SERVICE and item.team and not item.service:  # an overview of the team's services
+            return any(name.startswith(f"{SERVICE}/") for name in self._changed)
         name = item.service if cause == SERVICE else item.team
         return bool(name) and f"{cause}/{name}" in self._changed

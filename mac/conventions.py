@@ -45,6 +45,7 @@ TEAMS_DIR = "standards/teams"
 SLO_DIR = "standards/slo"
 PROVENANCE = "provenance.json"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
+DASHBOARD_PROVIDER = "dashboards/provider.yml"
 SNAPSHOT_DIR = "inventory/snapshot"
 RUNBOOK_DIR = "standards/runbooks"
 METRICS_DIR = "metrics"
@@ -104,6 +105,23 @@ def cloudwatch_file(cell: str) -> str:
 
 def dashboard_file(service: str) -> str:
     return f"dashboards/{slug(service)}.json"
+
+
+def team_dashboard_file(team: str) -> str:
+    return f"dashboards/teams/{slug(team)}.json"
+
+
+def dashboard_uid(service: str) -> str:
+    """Grafana's identity of a service's dashboard, which is in its address: the same for good."""
+    return f"mac-{_digest(service)}"
+
+
+def team_dashboard_uid(team: str) -> str:
+    return f"mac-team-{_digest(team)}"
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 
 def rule_group(service: str, environment: str, standard: str) -> str:

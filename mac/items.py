@@ -79,6 +79,7 @@ def _file(path: str, content: bytes, entry: Entry) -> list[Item]:
         "exporter": _cloudwatch,
         "alertmanager": _alertmanager,
         "dashboard": _dashboard,
+        "overview": _dashboard,
     }
     reader = readers.get(_kind(path, entry))
     if reader is None:
@@ -218,7 +219,7 @@ def _route_name(route: Json, parent: str) -> str:
 
 
 def _dashboard(path: str, document: Json, entry: Entry) -> Iterator[Item]:
-    service = str(entry["service"])
+    service, team = str(entry.get("service", "")), str(entry.get("team", ""))
     panels = {}
     for panel in document.get("panels", ()):
         title, count = str(panel.get("title", "")), 1
@@ -229,7 +230,7 @@ def _dashboard(path: str, document: Json, entry: Entry) -> Iterator[Item]:
     value = {**document, "panels": panels}
     key = Key("dashboard", "", service, "", path, path)
     name = str(document.get("title") or service)
-    yield Item(key, value, path, name, service, standards=tuple(entry.get("standards", ())))
+    yield Item(key, value, path, name, service, team=team, standards=tuple(entry.get("standards", ())))
 
 
 def _rest(path: str, document: Json, entry: Entry, without: tuple[str, ...]) -> Iterator[Item]:

@@ -155,13 +155,20 @@ class StandardAlert:
 StandardRule = StandardRecording | StandardAlert
 
 
+SIGNALS = ("latency", "traffic", "errors", "saturation")
+"""The golden signals, in the order in which a dashboard shows them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
+    """A graph. `signal`: the golden signal that it shows, if any."""
+
     title: str
     expr: Text
     unit: str = "short"
     description: str = ""
     threshold: Text | None = None
+    signal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +263,28 @@ class Unwatched:
 
 
 @dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where people's browsers reach what dashboards link to; "" leaves the link out.
+
+    `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
+    monitoring repository are read, `site` where `mac docs` was published; both end with a slash.
+    """
+
+    prometheus: str = ""
+    alertmanager: str = ""
+    repository: str = ""
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GrafanaProvider:
+    """The folder that dashboards appear in, and where Grafana finds their files."""
+
+    folder: str = "Services"
+    path: str = "/var/lib/grafana/dashboards/mac"
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """`mac.yaml`."""
 
@@ -278,6 +307,8 @@ class Project:
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
     unwatched: tuple[Unwatched, ...] = ()
+    addresses: Addresses = Addresses()
+    grafana: GrafanaProvider = GrafanaProvider()
     location: Location = NOWHERE
 
 

@@ -37,8 +37,9 @@ TARGETS = Output("targets/targets.json.j2", emit.read_json)
 ALERTMANAGER = Output("alertmanager/alertmanager.yml.j2", emit.read_yaml)
 CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
 DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
+PROVIDER = Output("dashboards/provider.yml.j2", emit.read_yaml)
 
-OUTPUTS = (RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD)
+OUTPUTS = (RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD, PROVIDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def render(
     tree = _Tree(templates)
     for cell in bindings.cells:
         _cell(tree, catalog, cell, [b for b in bindings.bindings if b.cell == cell])
-    _dashboards(tree, bindings.bindings)
+    _dashboards(tree, catalog, bindings.bindings)
     tree.add(
         conventions.ALERTMANAGER_CONFIG, ALERTMANAGER, routing.alertmanager(catalog), kind="alertmanager"
     )
@@ -254,13 +255,15 @@ def _shared_job(bindings: list[Binding], job: str, standards: list[str]) -> Prob
     )
 
 
-def _dashboards(tree: _Tree, bindings: Iterable[Binding]) -> None:
+def _dashboards(tree: _Tree, catalog: Catalog, bindings: Iterable[Binding]) -> None:
     by_service: dict[str, list[Binding]] = defaultdict(list)
+    by_team: dict[str, list[Binding]] = defaultdict(list)
     for binding in bindings:
         by_service[binding.service].append(binding)
+        by_team[binding.team].append(binding)
     for service, own in sorted(by_service.items()):
         try:
-            document = dashboards.dashboard(service, own)
+            document = dashboards.service(service, own, catalog)
         except TemplateError as error:
             place = own[0].standard.location
             tree.problems.append(Problem(place, "template-value", f"a panel: {error.message}"))
@@ -274,6 +277,22 @@ def _dashboards(tree: _Tree, bindings: Iterable[Binding]) -> None:
                 service=service,
                 standards=sorted({b.standard.name for b in own if b.standard.panels}),
             )
+    for team, own in sorted(by_team.items()):
+        try:
+            document = dashboards.overview(team, own, catalog.project.addresses)
+        except TemplateError:
+            continue  # a panel, which was told with its service
+        tree.add(
+            conventions.team_dashboard_file(team),
+            DASHBOARD,
+            document,
+            kind="overview",
+            team=team,
+            standards=sorted({b.standard.name for b in own}),
+        )
+    if by_team:
+        document = dashboards.provider(catalog.project)
+        tree.add(conventions.DASHBOARD_PROVIDER, PROVIDER, document, kind="provider")
 
 
 # --- comparing what came out with what was meant -----------------------------------------------------

@@ -1,6 +1,6 @@
 """Everything that is generated is checked before it is written.
 
-    shape        our own JSON Schemas, of exactly what is generated
+    shape        our own JSON Schemas, of exactly what is generated; for dashboards Grafana's types too
     expressions  PromQL, series that exist, labels that the series have
     names        unique where one would overwrite the other
     routing      labels survive, lead to a receiver that tells somebody; inhibition does not mute its source
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, emit, engines, metrics, schema, slo
+from mac import conventions, emit, engines, grafana, metrics, schema, slo
 from mac.checks import expressions, gotext, names, routing
 from mac.checks import metrics as metric_checks
 from mac.checks.tree import Places, Tree
@@ -34,6 +34,8 @@ SCHEMAS = {
     "alertmanager": "generated/alertmanager",
     "exporter": "generated/cloudwatch",
     "dashboard": "generated/dashboard",
+    "overview": "generated/dashboard",
+    "provider": "generated/provider",
 }
 """The kind of a file in the provenance → the schema of its content."""
 
@@ -82,7 +84,10 @@ def _shapes(tree: Tree) -> Iterator[Problem]:
     for path, entry in sorted(tree.provenance.get("files", {}).items()):
         name = SCHEMAS.get(str(entry.get("kind")))
         if name is not None and path in tree.documents:
-            yield from _shape(path, tree.documents[path], name)
+            found = list(_shape(path, tree.documents[path], name))
+            yield from found
+            if not found and name == SCHEMAS["dashboard"]:
+                yield from _grafana(path, tree.documents[path])
     yield from _shape(conventions.PROVENANCE, tree.provenance, "generated/provenance")
 
 
@@ -91,6 +96,12 @@ def _shape(path: str, document: Json, name: str) -> Iterator[Problem]:
         pointer = "/".join(str(step) for step in error.pointer)
         message = f"at {pointer}: {error.message}" if pointer else error.message
         yield Problem(Location(path), "generated-schema", message, error.hint)
+
+
+def _grafana(path: str, document: Json) -> Iterator[Problem]:
+    reason = grafana.fault(document)
+    if reason:
+        yield Problem(Location(path), "generated-schema", reason)
 
 
 def _listed(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Iterator[Problem]:

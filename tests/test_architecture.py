@@ -19,6 +19,7 @@ IMPORTED_AS = {
     "PyYAML": ["yaml"],
     "jsonschema-rs": ["jsonschema_rs"],
     "promql-parser": ["promql_parser"],
+    "grafana-foundation-sdk": ["grafana_foundation_sdk"],
     "boto3": ["boto3", "botocore"],
     "GitPython": ["git", "gitdb"],
 }

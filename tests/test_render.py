@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mac import emit, files, process, promql, render, standards, templates
+from mac import emit, files, process, render, templates
 from mac.bind import bind
 from mac.model import EACH_PART, AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Resource, Standard
 from tests import builders
@@ -48,6 +48,8 @@ def test_every_file_of_a_service_is_there() -> None:
         "cells/main-us-east-1/prometheus.yml",
         RULES,
         TARGETS,
+        "dashboards/provider.yml",
+        "dashboards/teams/platform.json",
         "dashboards/web.json",
         "provenance.json",
     }
@@ -59,48 +61,6 @@ def test_the_provenance_names_every_file_and_rule() -> None:
     assert set(provenance["files"]) == set(result.files) - {"provenance.json"}
     assert [r["name"] for r in provenance["files"][RULES]["rules"]] == ["service:web_up:ratio", "WebDown"]
     assert provenance["files"][TARGETS]["targets"] == 2
-
-
-def test_every_variable_of_a_dashboard_does_something() -> None:
-    dashboard = json.loads(rendered(instance()).files["dashboards/web.json"])
-    panels = json.dumps(dashboard["panels"])
-    for variable in dashboard["templating"]["list"]:
-        name = variable["name"]
-        assert f"${name}" in panels or f"${{{name}}}" in panels, name
-
-
-@pytest.mark.parametrize(
-    ("names", "selector"),
-    [
-        (("host",), 'up{service="web"}'),
-        (
-            ("sqs-queue",),
-            '{__name__=~"aws_sqs_approximate_age_of_oldest_message_maximum'
-            "|aws_sqs_approximate_number_of_messages_visible_maximum"
-            '|aws_sqs_number_of_messages_deleted_sum|aws_sqs_number_of_messages_sent_sum",service="web"}',
-        ),
-        (
-            ("alb", "host"),
-            '{__name__=~"aws_applicationelb_target_response_time_p99'
-            '|service:alb_errors:per_minute|service:alb_requests:per_minute|up",service="web"}',
-        ),
-    ],
-)
-def test_a_dashboard_finds_its_environments_in_series_that_its_service_has(
-    names: tuple[str, ...], selector: str
-) -> None:
-    loaded = standards.load(files.shipped_root())
-    assert loaded.catalog is not None
-    shipped = loaded.catalog.standards
-    kinds = {"host": "ec2-instance", "sqs-queue": "sqs-queue", "alb": "load-balancer"}
-    resources = [
-        instance(number, kind=kinds[name], attributes={"type": "application"})
-        for number, name in enumerate(names)
-    ]
-    result = rendered(*resources, catalog=builders.catalog(*(shipped[name] for name in names)))
-    variables = json.loads(result.files["dashboards/web.json"])["templating"]["list"]
-    queries = [v["query"]["query"] for v in variables if v["type"] == "query"]
-    assert queries == [f"label_values({selector}, environment)"]
 
 
 def test_a_target_carries_the_labels_of_the_taxonomy_and_not_the_team() -> None:
@@ -238,24 +198,6 @@ def test_two_standards_may_not_share_a_scrape_job() -> None:
     one, two = standard("one"), standard("two", scrape=standard("one").scrape)
     result = rendered(instance(), catalog=builders.catalog(one, two))
     assert [p.code for p in result.problems] == ["generated-name"]
-
-
-@pytest.mark.parametrize("service", ["$environment", "${datasource}", "[[environment]]", "a$__rate_interval"])
-def test_a_service_named_like_a_variable_of_grafana_is_not_one_in_its_dashboard(service: str) -> None:
-    result = rendered(instance(tags={"service": service}))
-    (path,) = [p for p in result.files if p.startswith("dashboards/")]
-    document = json.loads(result.files[path])
-    texts = [target["expr"] for panel in document["panels"] for target in panel.get("targets", ())]
-    texts += [v["query"]["query"] for v in document["templating"]["list"] if isinstance(v["query"], dict)]
-    assert len(texts) >= 2
-    for text in texts:
-        rest = text.replace('environment=~"$environment"', "")
-        assert "$" not in rest
-        assert "[[" not in rest
-        # And the expression still selects the service.
-        selected = promql.parse(text.removeprefix("label_values(").partition(", environment)")[0])
-        assert isinstance(selected, promql.Expression)
-        assert {m.value for s in selected.selectors for m in s.matchers if m.name == "service"} == {service}
 
 
 HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=256)

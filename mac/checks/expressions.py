@@ -8,6 +8,7 @@ from typing import Any
 
 from mac import conventions, promql
 from mac.checks.tree import Rule, Tree
+from mac.model import Json
 from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.promql import Expression, Failure
 
@@ -119,14 +120,21 @@ def _misspelt(tree: Tree, rule: Rule, parsed: Expression) -> Iterator[Problem]:
 
 def _dashboards(tree: Tree) -> Iterator[Problem]:
     """A panel's expression, with Grafana's variables in place of values, is PromQL too."""
-    for path, document, _ in tree.entries("dashboard"):
-        for panel in document.get("panels", ()):
-            for target in panel.get("targets", ()):
-                parsed = promql.parse(_without_variables(str(target.get("expr", ""))))
+    for kind in ("dashboard", "overview"):
+        for path, document, _ in tree.entries(kind):
+            for what, expr in _shown(document):
+                parsed = promql.parse(_without_variables(expr))
                 if isinstance(parsed, Failure):
-                    title = panel.get("title", "")
-                    message = f'panel "{title}": {parsed.message}'
-                    yield Problem(Location(path), "promql-syntax", message, parsed.hint)
+                    yield Problem(Location(path), "promql-syntax", f"{what}: {parsed.message}", parsed.hint)
+
+
+def _shown(document: Json) -> Iterator[tuple[str, str]]:
+    """Every expression of a dashboard, and what has it."""
+    for panel in document["panels"]:
+        for target in panel.get("targets", ()):
+            yield f'panel "{panel["title"]}"', target["expr"]
+    for annotation in document["annotations"]["list"]:
+        yield f'annotation "{annotation["name"]}"', annotation["expr"]
 
 
 def _without_variables(expr: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from mac import conventions, durations, kinds
 from mac.model import (
     Account,
+    Addresses,
     AlertSeverity,
     AppliesTo,
     CloudWatch,
@@ -15,6 +16,7 @@ from mac.model import (
     ConfigAggregator,
     EnabledRegions,
     Exemption,
+    GrafanaProvider,
     Guards,
     InventoryConfig,
     LabelSource,
@@ -73,6 +75,8 @@ def project(document: Document) -> Project:
             name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
         },
         guards=Guards(**spec.get("guards", {})),
+        addresses=Addresses(**spec.get("addresses", {}), site=spec.get("docs", "")),
+        grafana=GrafanaProvider(**spec.get("grafana", {})),
         maintenance=tuple(
             Maintenance(
                 name=raw["name"],
@@ -290,6 +294,7 @@ def _panel(document: Document, n: int, raw: Raw) -> Panel:
         unit=raw.get("unit", "short"),
         description=raw.get("description", ""),
         threshold=None if threshold is None else _text(document, (*at, "threshold"), str(threshold)),
+        signal=raw.get("signal", ""),
     )
 
 
