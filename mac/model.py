@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from mac import inventory_config, inventory_model, team_model
+from mac import inventory_config, inventory_model, package_model, team_model
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, and what is found, have files of their own.
@@ -38,6 +38,9 @@ MuteTime = team_model.MuteTime
 Receiver = team_model.Receiver
 Team = team_model.Team
 WorkingHours = team_model.WorkingHours
+
+# So have the standards of others.
+Package = package_model.Package
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
@@ -274,6 +277,7 @@ class Project:
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
     unwatched: tuple[Unwatched, ...] = ()
+    packages: tuple[Package, ...] = ()
     location: Location = NOWHERE
 
 

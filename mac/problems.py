@@ -131,6 +131,12 @@ CODES: dict[str, str] = {
     "exemption-expired": "an exemption is past its date",
     "receiver-missing": "a team has no receiver for a severity",
     "plain-secret": "a secret stands in a file where only a reference belongs",
+    # packages
+    "package-source": "the source of a package does not have what is pinned",
+    "package-content": "a package holds what no package may hold",
+    "package-outdated": "a package was not fetched as it is pinned",
+    "package-edited": "a file of a package is not what was fetched",
+    "package-unpinned": "a folder of packages has no entry in mac.yaml",
     # expressions and templates
     "template-syntax": "a template cannot be read by Jinja",
     "template-value": "a template uses a name that is not there, or places a value without a filter",

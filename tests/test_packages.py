@@ -1,0 +1,768 @@
+"""Packages of standards: real Git repositories and installed distributions, honest and hostile ones."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from mac import distributions, git_fetch, packages, standards
+from mac import snapshot as snapshots
+from mac.model import Package
+from mac.problems import GitError, errors
+from tests.builders import instance, snapshot
+
+Mac = Callable[..., Result]
+Files = Mapping[str, str | bytes]
+
+STANDARD = """\
+apiVersion: mac/v1
+kind: Standard
+metadata: {name: acme-cache, title: Acme's cache}
+spec:
+  applies_to:
+    kind: ec2-instance
+    any:
+      - {role: [cache]}
+  runbook: acme-cache.md
+  parameters:
+    outage_ratio: {type: ratio, default: 0.5, min: 0, max: 1, description: When a page is sent.}
+  scrape: {job: acme-cache, port: 9150}
+  alerts:
+    - alert: AcmeCacheDown
+      expr: avg by (service, environment) (up{job="acme-cache",<< scope >>}) < << p.outage_ratio >>
+      for: 5m
+      severity: page
+      outage: true
+      summary: The cache of << service >> is down
+      description: In << environment >>.
+"""
+TEST = """\
+apiVersion: mac/v1
+kind: StandardTest
+metadata: {name: acme-cache}
+spec:
+  standard: acme-cache
+  service: shop
+  cases:
+    - name: all is well
+      series:
+        - {series: 'up{job="acme-cache",service="shop",environment="production"}', values: 1x60}
+      alerts:
+        - {alert: AcmeCacheDown, at: 30m, firing: []}
+    - name: it does not answer
+      series:
+        - {series: 'up{job="acme-cache",service="shop",environment="production"}', values: 0x60}
+      alerts:
+        - {alert: AcmeCacheDown, at: 30m, firing: [{}]}
+"""
+TEAM = "apiVersion: mac/v1\nkind: Team\nmetadata: {name: acme}\nspec: {}\n"
+PACKAGE: Files = {
+    "mac.yaml": "apiVersion: mac/v1\nkind: Project\nspec: {default_team: acme}\n",
+    "LICENSE": "Do as you like.\n",
+    "standards/data/acme-cache.yaml": STANDARD,
+    "standards/data/acme-cache.test.yaml": TEST,
+    "standards/runbooks/acme-cache.md": "# The cache\n\n## AcmeCacheDown\n\nStart it.\n",
+    "standards/teams/acme.yaml": TEAM,
+    "standards/data/notes.txt": "not for others",
+    "standards/.hidden/x.yaml": "a: 1\n",
+    "metrics/acme.yaml": "- a catalogue\n",
+}
+TAKEN = [
+    *("LICENSE", "data/acme-cache.test.yaml", "data/acme-cache.yaml"),
+    *("metrics/acme.yaml", "package.json", "runbooks/acme-cache.md"),
+]
+
+
+def git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, input=stdin).stdout.decode().strip()
+
+
+def put(root: Path, files: Files) -> None:
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def committed(root: Path, files: Files) -> str:
+    put(root, files)
+    git(root, "add", "--all", "--force")
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "change")
+    return git(root, "rev-parse", "HEAD")
+
+
+class Repository:
+    """A monitoring repository that pins the package `acme` of the repository beside it."""
+
+    def __init__(self, folder: Path, mac: Mac) -> None:
+        self.root, self.remote, self.mac = folder / "monitoring", folder / "acme", mac
+        assert mac("init", self.root).exit_code == 0
+        self.settings = (self.root / "mac.yaml").read_text()
+        self.remote.mkdir()
+        git(self.remote, "init", "--quiet", "--initial-branch=main")
+        self.first = committed(self.remote, PACKAGE)
+        self.pin(self.first)
+
+    @property
+    def address(self) -> str:
+        return f"file://{self.remote}"
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "standards/packages/acme"
+
+    def pin(self, revision: str, **more: str) -> None:
+        self.pins({"name": "acme", "git": self.address, "revision": revision, **more})
+
+    def pins(
+        self, *entries: Mapping[str, str], runbooks: str = "https://wiki.example.com/standards/runbooks/"
+    ) -> None:
+        text = f"{self.settings}\n  runbooks: {runbooks}\n" if runbooks else f"{self.settings}\n"
+        (self.root / "mac.yaml").write_text(f"{text}  packages: {json.dumps(entries)}\n")
+
+    def update(self, *arguments: str) -> Result:
+        return self.mac("packages", "update", "-C", self.root, *arguments)
+
+    def check(self) -> Result:
+        return self.mac("packages", "check", "-C", self.root)
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(code, place) of what is wrong with the whole repository."""
+        return [(p.code, p.location.path) for p in standards.load(self.root).problems]
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def repository(tmp_path: Path, mac: Mac, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "file")
+    return Repository(tmp_path, mac)
+
+
+def refused(repository: Repository, files: Files, **pin: str) -> str:
+    """What `update` says of a package with these files beside the others; it changes nothing."""
+    assert repository.update().exit_code == 0
+    before = repository.files()
+    repository.pin(committed(repository.remote, files), **pin)
+    result = repository.update()
+    assert result.exit_code == 1, result.output
+    assert repository.files() == before
+    return result.output
+
+
+# --- the way it is meant to go -----------------------------------------------------------------------
+
+
+def test_a_package_of_a_git_repository_is_fetched_validated_and_tested(repository: Repository) -> None:
+    result = repository.update()
+    assert result.exit_code == 0, result.output
+    assert f"acme: {repository.first}, 6 files" in result.stdout
+    assert sorted(repository.files()) == TAKEN
+    assert repository.files()["data/acme-cache.yaml"] == STANDARD.encode()
+    assert repository.problems() == []
+    assert repository.check().stdout == "1 package, as pinned\n"
+    tested = repository.mac("test", "-C", repository.root, repository.folder)
+    assert tested.exit_code == 0, tested.output
+    assert "2 passed, 0 failed" in tested.output
+
+
+def test_what_was_fetched_is_written_down_with_its_source_and_hashes(repository: Repository) -> None:
+    assert repository.update().exit_code == 0
+    files = repository.files()
+    manifest = json.loads(files.pop("package.json"))
+    assert manifest == {
+        "schema_version": 1,
+        "name": "acme",
+        "source": {"git": repository.address, "revision": repository.first, "path": "."},
+        "files": {path: hashlib.sha256(data).hexdigest() for path, data in files.items()},
+    }
+
+
+def test_the_standards_of_a_package_generate_and_the_cause_of_a_change_is_the_standard(
+    repository: Repository,
+) -> None:
+    found = repository.root.parent / "snapshot.jsonl"
+    machine = instance(1, {"service": "cart", "role": "cache"})
+    found.write_bytes(snapshots.to_bytes(snapshot(machine)))
+    repository.update()
+    command = ("-C", repository.root, "--snapshot", found)
+    assert repository.mac("generate", *command).exit_code == 0
+    rules = (repository.root / "cells/main-us-east-1/rules/production/cart.yml").read_text()
+    address = "https://wiki.example.com/standards/packages/acme/runbooks/acme-cache.md#acmecachedown"
+    assert address in rules
+    changed = STANDARD.replace("for: 5m", "for: 9m")
+    repository.pin(committed(repository.remote, {"standards/data/acme-cache.yaml": changed}))
+    assert repository.update().exit_code == 0
+    plan = json.loads(repository.mac("diff", *command, "--format", "json").stdout)
+    causes = {change["name"]: change["cause"] for change in plan["changes"]}
+    assert causes["AcmeCacheDown"] == "standard"
+
+
+def test_an_update_writes_what_differs_and_removes_what_is_gone(repository: Repository) -> None:
+    repository.update()
+    git(repository.remote, "rm", "--quiet", "LICENSE")
+    second = committed(repository.remote, {"standards/data/acme-cache.yaml": STANDARD + "# new\n"})
+    repository.pin(second)
+    assert [code for code, _ in repository.problems()] == ["package-outdated"]
+    answer = json.loads(repository.update("--format", "json").stdout)
+    assert answer["schema_version"] == 1
+    (package,) = answer["packages"]
+    assert (package["before"], package["after"]) == (repository.first, second)
+    assert package["written"] == ["data/acme-cache.yaml", "package.json"]
+    assert package["removed"] == ["LICENSE"]
+    assert repository.problems() == []
+    assert "nothing to change" in repository.update().stdout
+
+
+def test_what_is_the_sources_own_is_left_out_and_said(repository: Repository) -> None:
+    (package,) = json.loads(repository.update("--format", "json").stdout)["packages"]
+    assert package["left_out"] == ["standards/.hidden", "standards/data/notes.txt", "standards/teams"]
+
+
+def test_a_package_may_lie_in_a_folder_of_its_repository(repository: Repository) -> None:
+    revision = committed(repository.remote, {f"deep/er/{path}": text for path, text in PACKAGE.items()})
+    repository.pin(revision, path="deep/er")
+    assert repository.update().exit_code == 0
+    assert sorted(repository.files()) == TAKEN
+    assert repository.problems() == []
+
+
+def test_an_own_standard_extends_one_of_a_package(repository: Repository) -> None:
+    put(
+        repository.root,
+        {
+            "standards/data/our-cache.yaml": "apiVersion: mac/v1\nkind: Standard\n"
+            "metadata: {name: our-cache, title: Ours}\nspec: {extends: acme-cache, "
+            "parameters: {outage_ratio: {default: 0.2}}}\n"
+        },
+    )
+    assert ("unknown-standard", "standards/data/our-cache.yaml") in repository.problems()
+    assert repository.update().exit_code == 0  # although the documents did not hold before
+    loaded = standards.load(repository.root)
+    assert errors(loaded.problems) == ()
+    assert loaded.catalog is not None
+    ours = loaded.catalog.standards["our-cache"]
+    assert ours.parameters["outage_ratio"].default == 0.2
+    assert ours.runbook == "https://wiki.example.com/standards/packages/acme/runbooks/acme-cache.md"
+
+
+def test_only_the_named_packages_are_fetched(repository: Repository) -> None:
+    entry = {"name": "acme", "git": repository.address, "revision": repository.first}
+    repository.pins(entry, {**entry, "name": "gone", "revision": "0" * 40})
+    assert repository.update("acme").exit_code == 0
+    assert repository.problems() == [("package-outdated", "mac.yaml")]
+    assert repository.update("acne").exit_code == 64
+    assert 'did you mean "acme"' in repository.update("acne").stderr
+
+
+def test_a_package_without_an_entry_goes_with_the_next_update_of_all(repository: Repository) -> None:
+    repository.update()
+    (repository.folder / "mine.txt").write_text("of the user")
+    repository.pins()
+    assert repository.problems() == [("package-unpinned", "standards/packages/acme")]
+    result = repository.update()
+    assert result.exit_code == 0, result.output
+    assert "acme: removed, 6 files" in result.stdout
+    assert list(repository.files()) == ["mine.txt"]
+
+
+def test_without_packages_there_is_nothing_to_do(tmp_path: Path, mac: Mac) -> None:
+    assert mac("init", tmp_path).exit_code == 0
+    assert mac("packages", "update", "-C", tmp_path).stdout == "no package is pinned in mac.yaml\n"
+    assert mac("packages", "check", "-C", tmp_path).stdout == "0 packages, as pinned\n"
+    assert not (tmp_path / "standards/packages").exists()
+
+
+# --- what does not match the pins --------------------------------------------------------------------
+
+
+def test_a_package_that_was_never_fetched_is_a_problem_at_its_pin(repository: Repository) -> None:
+    (problem,) = standards.load(repository.root).problems
+    assert problem.code == "package-outdated"
+    assert problem.location.path == "mac.yaml"
+    assert problem.location.line > 1
+    assert "mac packages update acme" in problem.hint
+    assert repository.check().exit_code == 1
+    assert repository.mac("validate", "-C", repository.root).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("tamper", "place"),
+    [
+        (lambda f: (f / "data/acme-cache.yaml").write_text(STANDARD + "# mine\n"), "data/acme-cache.yaml"),
+        (lambda f: (f / "runbooks/acme-cache.md").unlink(), "runbooks/acme-cache.md"),
+        (lambda f: (f / "metrics/more.yaml").write_text("a: 1\n"), "metrics/more.yaml"),
+        (lambda f: (f / "more").symlink_to("data"), "more"),
+        (
+            lambda f: (
+                (f / "LICENSE").rename(f.parent.parent / "L.txt"),
+                (f / "LICENSE").symlink_to("../../L.txt"),
+            ),
+            "LICENSE",
+        ),
+    ],
+    ids=["changed", "removed", "added", "link to a folder", "link with the content"],
+)
+def test_whatever_is_changed_by_hand_is_a_problem(
+    repository: Repository, tamper: Callable[[Path], object], place: str
+) -> None:
+    repository.update()
+    tamper(repository.folder)
+    path = f"standards/packages/acme/{place}"
+    assert ("package-edited", path) in repository.problems()
+    checked = repository.check()
+    assert checked.exit_code == 1
+    assert f"{path}: error: " in checked.stdout
+
+
+def test_an_update_puts_back_what_was_changed_by_hand(repository: Repository) -> None:
+    repository.update()
+    before = repository.files()
+    (repository.folder / "data/acme-cache.yaml").write_text("mine")
+    (repository.folder / "LICENSE").unlink()
+    assert repository.update().exit_code == 0
+    assert repository.files() == before
+
+
+def test_an_update_brings_to_light_what_was_changed_together_with_its_hash(repository: Repository) -> None:
+    repository.update()
+    before = repository.files()
+    mine = STANDARD.replace("default: 0.5", "default: 0.6").encode()
+    manifest = json.loads(before["package.json"])
+    manifest["files"]["data/acme-cache.yaml"] = hashlib.sha256(mine).hexdigest()
+    put(repository.folder, {"data/acme-cache.yaml": mine, "package.json": json.dumps(manifest)})
+    assert repository.problems() == []
+    result = repository.update()
+    assert "2 files written" in result.stdout
+    assert repository.files() == before
+
+
+def test_files_of_others_in_the_way_are_not_overwritten(repository: Repository) -> None:
+    put(repository.folder, {"LICENSE": "mine"})
+    result = repository.update()
+    assert result.exit_code == 1
+    assert "foreign-file" in result.stderr
+    assert repository.files() == {"LICENSE": b"mine"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", '{"schema_version": 2}', '{"schema_version": 1, "name": "acme", "source": {}, "files": []}']
+    + [
+        json.dumps({"schema_version": 1, "name": "acme", "source": {}, "files": {path: "0" * 64}})
+        for path in ("../../../mac.yaml", "/etc/passwd", "a//b", "a/../b", "")
+    ],
+)
+def test_a_package_file_that_says_nothing_sensible_removes_nothing(repository: Repository, text: str) -> None:
+    repository.update()
+    settings = (repository.root / "mac.yaml").read_bytes()
+    (repository.folder / "package.json").write_text(text)
+    assert ("json-syntax", "standards/packages/acme/package.json") in repository.problems()
+    assert repository.update().exit_code == 0
+    assert (repository.root / "mac.yaml").read_bytes() == settings
+    assert repository.problems() == []
+
+
+def test_a_team_that_is_put_into_a_package_is_refused(repository: Repository) -> None:
+    repository.update()
+    put(repository.folder, {"data/team.yaml": TEAM})
+    assert ("misplaced-document", "standards/packages/acme/data/team.yaml") in repository.problems()
+
+
+def test_a_runbook_that_nobody_can_be_led_to_is_a_warning(repository: Repository) -> None:
+    entry = {"name": "acme", "git": repository.address, "revision": repository.first}
+    repository.pins(entry, runbooks="")
+    repository.update()
+    loaded = standards.load(repository.root)
+    (problem,) = loaded.problems
+    assert (problem.code, problem.severity) == ("missing-key", "warning")
+    assert loaded.catalog is not None
+    assert loaded.catalog.standards["acme-cache"].alerts[0].runbook == ""
+    repository.pins({**entry, "runbooks": "https://acme.example.com/"}, runbooks="")
+    loaded = standards.load(repository.root)
+    assert loaded.problems == ()
+    assert loaded.catalog is not None
+    expected = "https://acme.example.com/acme-cache.md#acmecachedown"
+    assert loaded.catalog.standards["acme-cache"].alerts[0].runbook == expected
+
+
+# --- sources that do not have it, or cannot be asked -------------------------------------------------
+
+
+def test_a_commit_that_is_not_there_is_a_problem_of_the_pin(repository: Repository) -> None:
+    repository.pin("0123456789" * 4)
+    result = repository.update()
+    assert result.exit_code == 1
+    assert "has no commit 0123456789" in result.stderr
+    assert "[package-source]" in result.stderr
+
+
+def test_the_hash_of_a_tree_is_no_revision(repository: Repository) -> None:
+    repository.pin(git(repository.remote, "rev-parse", "HEAD^{tree}"))
+    assert "is not a commit" in repository.update().stderr
+
+
+def test_a_folder_that_is_not_there_is_a_problem_of_the_pin(repository: Repository) -> None:
+    repository.pin(repository.first, path="nowhere")
+    result = repository.update()
+    assert result.exit_code == 1
+    assert f"there is no folder nowhere/standards at {repository.first}" in result.stderr
+
+
+def test_a_repository_that_is_not_there_is_the_environments_failure(repository: Repository) -> None:
+    repository.remote.rename(repository.remote.with_name("moved"))
+    result = repository.update()
+    assert result.exit_code == 3
+    assert "cannot fetch from file://" in result.stderr
+
+
+def test_the_protocol_of_files_is_spoken_only_where_the_environment_says_so(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GIT_ALLOW_PROTOCOL")
+    result = repository.update()
+    assert result.exit_code == 3
+    assert "GIT_ALLOW_PROTOCOL" in result.stderr
+    assert not repository.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("ext::sh -c id", "http://example.com/x.git", "git://example.com/x.git", "/srv/x.git", "../x.git"),
+        *("https://user:secret@example.com/x.git", "ssh://-oProxyCommand=id/x", "-u@example.com:x"),
+        *("--upload-pack=id", "git@-oProxyCommand=id:x", "https://example.com/a b"),
+    ],
+)
+def test_an_address_that_is_none_of_https_or_ssh_is_refused_before_git_sees_it(
+    repository: Repository, address: str
+) -> None:
+    repository.pins({"name": "acme", "git": address, "revision": repository.first})
+    result = repository.update()
+    assert result.exit_code == 1
+    assert "[wrong-value]" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "https://github.com/example/standards.git",
+            "ssh://git@example.com:2222/x.git",
+            "git@example.com:x/y",
+        ),
+        "https://example.com:8443/~acme/x.git",
+    ],
+)
+def test_the_addresses_that_people_use_are_accepted(repository: Repository, address: str) -> None:
+    repository.pins({"name": "acme", "git": address, "revision": repository.first})
+    assert {code for code, _ in repository.problems()} == {"package-outdated"}
+
+
+def test_a_fetch_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ssh")
+    monkeypatch.setenv("GIT_SSH_COMMAND", "sleep 600 #")
+    fetching = git_fetch.commit("git@example.com:x/y", "0" * 40, timeout=0.5)
+    with pytest.raises(GitError, match="git fetch did not end within"), fetching:
+        pass
+
+
+def test_a_repository_that_is_too_large_is_refused(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_fetch, "MAX_PACK", 1_024_000)
+    text = refused(repository, {"movie.bin": os.urandom(1_500_000)})
+    assert "is larger than 1 MB at this revision" in text
+
+
+def test_the_users_hooks_and_settings_of_bare_repositories_do_not_count(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooks, config = tmp_path / "hooks", tmp_path / "gitconfig"
+    hooks.mkdir()
+    for name in ("reference-transaction", "post-checkout"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (hooks / name).chmod(0o755)
+    config.write_text(f"[core]\nhooksPath = {hooks}\n[safe]\nbareRepository = explicit\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    result = repository.update()
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "ran").exists()
+
+
+# --- hostile content ---------------------------------------------------------------------------------
+
+
+def test_symbolic_links_are_refused(repository: Repository) -> None:
+    (repository.remote / "standards/data/secret.yaml").symlink_to("/etc/passwd")
+    text = refused(repository, {})
+    assert "standards/data/secret.yaml is a symbolic link" in text
+
+
+def test_a_folder_that_is_a_symbolic_link_is_refused(repository: Repository) -> None:
+    (repository.remote / "standards/more").symlink_to("../metrics")
+    assert "standards/more is a symbolic link" in refused(repository, {})
+
+
+def test_submodules_are_refused(repository: Repository) -> None:
+    git(repository.remote, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},standards/sub")
+    git(repository.remote, "commit", "--quiet", "--message", "a submodule")
+    repository.update()
+    repository.pin(git(repository.remote, "rev-parse", "HEAD"))
+    result = repository.update()
+    assert result.exit_code == 1
+    assert "standards/sub is a submodule" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "name", [b"..", b".git", b"a\\b.yaml", b"new\nline.yaml", b"\xff.yaml", b"x" * 200 + b".yaml"]
+)
+def test_names_that_lead_elsewhere_are_refused_or_left_out(repository: Repository, name: bytes) -> None:
+    """Made by hand, since git's own commands refuse to make such trees."""
+    remote = repository.remote
+    blob = git(remote, "hash-object", "-w", "--stdin", stdin=STANDARD.replace("acme-cache", "evil").encode())
+    inner = (git(remote, "mktree", stdin=f"100644 blob {blob}\tevil.yaml\n".encode()), b"40000")
+    given, mode = inner if name.startswith(b".") else (blob, b"100644")
+    raw = mode + b" " + name + b"\0" + bytes.fromhex(given)
+    data = git(remote, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=raw)
+    ours = git(remote, "rev-parse", "HEAD:standards/data/acme-cache.yaml")
+    folder = b"40000 data\0" + bytes.fromhex(data) + b"100644 ours.yaml\0" + bytes.fromhex(ours)
+    tree = git(remote, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=folder)
+    top = git(remote, "mktree", stdin=f"040000 tree {tree}\tstandards\n".encode())
+    repository.pin(git(remote, "commit-tree", top, "-m", "evil"))
+    result = repository.update()
+    if name.startswith(b"."):
+        assert result.exit_code == 0, result.output
+        assert sorted(repository.files()) == ["ours.yaml", "package.json"]
+    else:
+        assert result.exit_code == 1
+        assert "is not a name of letters" in result.stderr
+        assert not repository.folder.exists()
+    assert not list(repository.root.parent.rglob("evil.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"standards/big.yaml": "# x\n" * 600_000}, "standards/big.yaml has 2.4 MB"),
+        ({"standards/" + "d/" * 12 + "x.yaml": STANDARD}, "or 8 in one another"),
+        ({"standards/latin.yaml": b"a: caf\xe9\n"}, "standards/latin.yaml:1:7: the byte 0xe9 is not UTF-8"),
+        ({"standards/runbooks/latin.md": b"caf\xe9\n"}, "standards/runbooks/latin.md:1:4"),
+        ({"standards/broken.yaml": "a: [\n"}, "standards/broken.yaml:"),
+        ({"standards/team.yaml": TEAM}, "standards/team.yaml is not of the kind Standard"),
+        ({"standards/list.yaml": "- 1\n"}, "standards/list.yaml is not of the kind Standard"),
+        ({"standards/data/Acme-Cache.yaml": STANDARD}, "are one file where case does not count"),
+        ({"standards/metrics/x.yaml": STANDARD}, "standards/metrics lies where catalogues"),
+    ],
+    ids=["large", "deep", "latin", "latin page", "broken", "team", "list", "case", "metrics"],
+)
+def test_what_no_package_may_hold_is_refused_as_a_whole(
+    repository: Repository, files: Files, said: str
+) -> None:
+    text = refused(repository, files)
+    assert said in text
+    assert "[package-content]" in text
+
+
+def test_more_files_folders_or_bytes_than_a_package_may_have_are_refused(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, most, said in (
+        ("MAX_FILES", 2, "more than 2 files"),
+        ("MAX_FOLDERS", 2, "more than 2 folders"),
+        ("MAX_BYTES", 100, "its files have more than"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(packages, limit, most)
+            result = repository.update()
+        assert result.exit_code == 1
+        assert said in result.stderr
+    assert not repository.folder.exists()
+
+
+def test_a_package_without_standards_is_refused(repository: Repository) -> None:
+    revision = committed(repository.remote, {"pages/standards/runbooks/x.md": "x"})
+    repository.pin(revision, path="pages")
+    assert "it has no standard" in repository.update().stderr
+
+
+def test_one_package_that_is_refused_keeps_the_others_from_being_written(repository: Repository) -> None:
+    other = repository.remote.with_name("other")
+    other.mkdir()
+    git(other, "init", "--quiet")
+    revision = committed(other, {"standards/team.yaml": TEAM})
+    repository.pins(
+        {"name": "acme", "git": repository.address, "revision": repository.first},
+        {"name": "other", "git": f"file://{other}", "revision": revision},
+    )
+    assert repository.update().exit_code == 1
+    assert not repository.folder.parent.exists()
+
+
+def test_packages_that_lead_out_of_the_repository_by_a_link_are_not_written(repository: Repository) -> None:
+    outside = repository.root.parent / "outside"
+    outside.mkdir()
+    (repository.root / "standards/packages").symlink_to(outside)
+    result = repository.update()
+    assert result.exit_code == 3
+    assert "leads out of" in result.stderr
+    assert list(outside.iterdir()) == []
+
+
+# --- distributions -----------------------------------------------------------------------------------
+
+
+def install(site: Path, files: Files, version: str = "1.4.2", *, record: bool = True) -> None:
+    """An installed wheel, as pip leaves it."""
+    info = f"acme_standards-{version}.dist-info"
+    put(
+        site,
+        {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: acme-standards\nVersion: {version}\n"},
+    )
+    lines = []
+    for path, content in files.items():
+        data = content if isinstance(content, bytes) else content.encode()
+        hashed = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        lines.append(f"{path},sha256={hashed},{len(data)}")
+    lines += ["../../../bin/acme,,", f"{info}/METADATA,,", f"{info}/RECORD,,"]
+    if record:
+        put(site, {f"{info}/RECORD": "\n".join(lines) + "\n"})
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+INSTALLED = {f"acme_standards/{path}": text for path, text in PACKAGE.items()} | {
+    "acme_standards/__init__.py": ""
+}
+PIN = {"name": "acme", "distribution": "acme-standards", "version": "1.4.2", "path": "acme_standards"}
+
+
+def test_a_package_of_an_installed_distribution_is_taken_over(repository: Repository, site: Path) -> None:
+    install(site, INSTALLED)
+    repository.pins(PIN)
+    result = repository.update()
+    assert result.exit_code == 0, result.output
+    assert "acme: 1.4.2, 6 files" in result.stdout
+    assert sorted(repository.files()) == TAKEN
+    source = json.loads(repository.files()["package.json"])["source"]
+    assert source == {"distribution": "acme-standards", "version": "1.4.2", "path": "acme_standards"}
+    assert repository.problems() == []
+
+
+def test_another_version_than_the_pinned_one_is_a_problem(repository: Repository, site: Path) -> None:
+    install(site, INSTALLED, "1.5.0")
+    repository.pins(PIN)
+    result = repository.update()
+    assert result.exit_code == 1
+    assert "the acme-standards that is installed is 1.5.0, not 1.4.2" in result.stderr
+
+
+def test_a_distribution_that_is_not_installed_is_a_problem(repository: Repository) -> None:
+    repository.pins(PIN)
+    assert "acme-standards is not installed beside mac" in repository.update().stderr
+
+
+def test_a_distribution_without_a_record_is_refused(repository: Repository, site: Path) -> None:
+    install(site, INSTALLED, record=False)
+    repository.pins(PIN)
+    assert "without a record of its files" in repository.update().stderr
+
+
+def test_a_file_that_was_changed_after_its_installation_is_refused(
+    repository: Repository, site: Path
+) -> None:
+    install(site, INSTALLED)
+    repository.pins(PIN)
+    place = site / "acme_standards/standards/data/acme-cache.yaml"
+    place.write_text(STANDARD + "# mine\n")
+    assert "acme-cache.yaml of acme-standards is not what was installed" in repository.update().stderr
+    place.unlink()
+    assert "acme-cache.yaml of acme-standards cannot be read" in repository.update().stderr
+    assert not repository.folder.exists()
+
+
+@pytest.mark.parametrize("linked", ["standards/data/acme-cache.yaml", "standards/data"])
+def test_a_link_in_a_distribution_is_refused(repository: Repository, site: Path, linked: str) -> None:
+    install(site, INSTALLED)
+    repository.pins(PIN)
+    place = site / "acme_standards" / linked
+    place.rename(site / "elsewhere")
+    place.symlink_to(site / "elsewhere")
+    assert "acme-cache.yaml is a symbolic link" in repository.update().stderr
+
+
+def test_the_hashes_of_a_record_may_be_of_another_or_no_algorithm(site: Path) -> None:
+    install(site, {"a.txt": "a", "b.txt": "b"})
+    info = site / "acme_standards-1.4.2.dist-info/RECORD"
+    md5 = base64.urlsafe_b64encode(hashlib.md5(b"a").digest()).rstrip(b"=").decode()
+    info.write_text(f"a.txt,md5={md5},1\nb.txt,,\n")
+    found = distributions.installed("acme-standards", "1.4.2")
+    assert found.read(["a.txt", "b.txt"]) == {"a.txt": b"a", "b.txt": b"b"}
+
+
+def test_a_real_installation_is_a_source() -> None:
+    """What pip made: the record of this project's own test runner."""
+    version = pytest.__version__
+    fetched = packages.fetch(Package("acme", distribution="pytest", version=version, path="_pytest"))
+    assert [problem.code for problem in fetched.problems] == ["package-source"]
+    assert "there is no folder _pytest/standards" in fetched.problems[0].message
+    found = distributions.installed("pytest", version)
+    assert "__init__.py" in {entry.name for entry in found.entries("_pytest") or ()}
+    assert b"Copyright" in next(iter(found.read(p for p in found.record if p.endswith("LICENSE")).values()))
+
+
+# --- killed between two writes -----------------------------------------------------------------------
+
+
+def test_an_update_that_is_killed_leaves_the_old_packages_or_the_new(repository: Repository) -> None:
+    repository.update()
+    old = repository.files()
+    changed: Files = {
+        f"standards/data/more-{n}.yaml": STANDARD.replace("acme-cache", f"more-{n}") for n in range(3)
+    }
+    repository.pin(committed(repository.remote, changed))
+    program = (
+        "import os, sys\n"
+        "from mac import exchange\n"
+        "real, step = exchange.rename_exchange, sys.argv.pop(1)\n"
+        "def before(*paths): os._exit(137)\n"
+        "def after(*paths): real(*paths); os._exit(137)\n"
+        "exchange.rename_exchange = {'before': before, 'after': after}[step]\n"
+        "from mac.cli import main\n"
+        "main()\n"
+    )
+    for step in ("before", "after"):
+        command = [sys.executable, "-c", program, step, "packages", "update", "-C", str(repository.root)]
+        assert subprocess.run(command, check=False, capture_output=True).returncode == 137
+        torn = repository.files()
+        assert torn == old if step == "before" else len(torn) == len(old) + 3
+        (repository.root / "standards/data/own.txt").write_text("written meanwhile")
+        result = repository.update()
+        assert result.exit_code == 0, result.output
+        assert len(repository.files()) == len(old) + 3
+        assert {code for code, _ in repository.problems() if code.startswith("package-")} == set()
+        assert (repository.root / "standards/data/own.txt").read_text() == "written meanwhile"
+        repository.pin(repository.first)
+        repository.update()
+        assert repository.files() == old
+        repository.pin(git(repository.remote, "rev-parse", "HEAD"))
