@@ -94,9 +94,7 @@ def commit(address: str, sha: str, *, timeout: float = FETCH_TIMEOUT) -> Iterato
     with tempfile.TemporaryDirectory(prefix="mac-package-") as name:
         folder = Path(name)
         form = "sha256" if len(sha) == _SHA256_DIGITS else "sha1"
-        made = run(
-            folder, *_SETTINGS[1:], "init", "--quiet", "--bare", "--template=", f"--object-format={form}"
-        )
+        made = run(folder, *_SETTINGS, "init", "--quiet", "--bare", "--template=", f"--object-format={form}")
         if made.code != 0:
             raise GitError(f"git cannot make a repository: {shown(made.err)}")
         _fetch(folder, address, sha, timeout)

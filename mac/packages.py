@@ -1,7 +1,7 @@
 """The files of a package, from the source that mac.yaml pins.
 
 Of a source's `standards/` come documents and runbooks, of its `metrics/` catalogues, and its licence. What
-`services/`, `teams/` and `packages/` of its standards hold is its own and left out.
+`services/`, `slo/`, `teams/` and `packages/` of its standards hold is its own and left out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DOCUMENTS = (".yaml", ".yml")
 _PAGES = (".md",)
 _LICENCES = ("LICENSE", "LICENCE", "NOTICE", "COPYING")
 _STANDARDS = "standards"
-_OWN = ("services", "teams", "packages")
+_OWN = ("services", "slo", "teams", "packages")
 
 
 @dataclass(frozen=True, slots=True)

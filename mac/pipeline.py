@@ -153,13 +153,18 @@ class Clock:
 # --- inventory ---------------------------------------------------------------------------------------
 
 
-def inventory(root: Path, *, to: Path | None = None, progress: Progress = silent) -> Snapshot:
-    """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`."""
+def inventory(
+    root: Path, *, to: Path | None = None, allow_shrink: bool = False, progress: Progress = silent
+) -> Snapshot:
+    """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`.
+
+    `allow_shrink`: an organization may have lost any number of its accounts.
+    """
     loaded = load(root)
     progress("inventory", "asking AWS")
     with lock.locked(root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
         write.recover(root)
-        found = _ask_aws(loaded, root, datetime.now(UTC), progress)
+        found = _ask_aws(loaded, root, datetime.now(UTC), progress, allow_shrink)
         if to is not None:
             write.replace_file(to, snapshot_source.encode(found, to))
         else:
@@ -188,12 +193,13 @@ def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
 asked = config_aggregator.asked
 
 
-def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:
+def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress, allow_shrink: bool) -> Snapshot:
     stored = root / conventions.SNAPSHOT_DIR
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     start = time.monotonic()
+    config = replace(catalog.inventory, largest_loss=1.0) if allow_shrink else catalog.inventory
     return collect.collect(
-        catalog.inventory,
+        config,
         last,
         now=now,
         progress=lambda step: progress("inventory", step.text(time.monotonic() - start)),
@@ -220,6 +226,7 @@ def check(root: Path, *, engines_required: bool = False) -> tuple[tuple[Problem,
     catalog = loaded.catalog
     if catalog is not None:
         wrong = [p for s in catalog.standards.values() for p in rules.check_texts(s)]
+        wrong += [p for s in catalog.services.values() for p in rules.check_slos(s)]
         found += wrong
         if not errors(found):
             rendered = render.render(catalog, example.bindings(catalog), texts, snapshot.digest(Snapshot()))
@@ -307,7 +314,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         if request.snapshot:
             state = snapshot_source.read(request.snapshot, root)
         else:
-            state = _ask_aws(catalog, root, request.now, progress)
+            state = _ask_aws(catalog, root, request.now, progress, request.allow_shrink)
             if not request.allow_stale:
                 incomplete.refuse_silence(state)
         found += [*incomplete.problems(state), *incomplete.outdated(state, catalog.inventory, request.now)]

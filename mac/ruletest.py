@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, durations, emit, promtool_report, rules, templating
+from mac import conventions, durations, emit, promtool_report, rules, slo, templating
 from mac.engines import Engine
-from mac.model import Binding, Cell, Member, Partition, Resource, Standard
+from mac.model import Binding, Cell, Member, ParameterValue, Partition, Resource, Service, Standard
 from mac.problems import EngineError, Location, Problem, ordered
 from mac.promtool_report import Failure
 from mac.testcases import AlertExpectation, StandardTest, TestCase
@@ -70,10 +70,11 @@ def run(
     tests: Sequence[StandardTest],
     promtool: Engine,
     *,
+    services: Mapping[str, Service] | None = None,
     select: Callable[[StandardTest, TestCase], bool] = lambda test, case: True,
     jobs: int | None = None,
 ) -> Report:
-    """Run the selected cases. `tests` name standards that exist.
+    """Run the selected cases. `tests` name standards that exist, or SLOs of `services`.
 
     Whether each alert has a case in which it fires and one in which it stays silent is a question about
     all cases: see `untested`. Raises EngineError when promtool breaks down.
@@ -82,7 +83,8 @@ def run(
     workers = max(1, min(jobs or (os.cpu_count() or 1), len(chosen)))
     with ThreadPoolExecutor(workers, thread_name_prefix="ruletest") as pool:
         pending = [
-            pool.submit(_result, standards[test.standard], test, case, promtool) for test, case in chosen
+            pool.submit(_result, _subject(test, standards, services or {}), test, case, promtool)
+            for test, case in chosen
         ]
         try:
             return Report(tuple(future.result() for future in pending))
@@ -101,7 +103,7 @@ def untested(standards: Iterable[Standard], tests: Iterable[StandardTest]) -> tu
     for test in tests:
         for case in test.cases:
             for expectation in case.alerts:
-                (fires if expectation.firing else silent).add((test.standard, expectation.alert))
+                (fires if expectation.firing else silent).add((test.subject, expectation.alert))
     problems = []
     for standard in standards:
         for alert in standard.alerts:
@@ -127,20 +129,45 @@ def _test_file(standard: Standard) -> str:
 # --- one case ----------------------------------------------------------------------------------------
 
 
-def _result(standard: Standard, test: StandardTest, case: TestCase, promtool: Engine) -> CaseResult:
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is tested, and the standards whose recorded series it reads."""
+
+    standard: Standard
+    beneath: tuple[Standard, ...] = ()
+
+
+def _subject(
+    test: StandardTest, standards: Mapping[str, Standard], services: Mapping[str, Service]
+) -> _Subject:
+    if not test.slo:
+        return _Subject(standards[test.standard])
+    objective = next(o for o in services[test.service].slos if o.name == test.slo)
+    indicator = slo.find(objective, standards)
+    if indicator is None:
+        raise KeyError(f"{objective.standard} has no indicator {objective.indicator}")
+    queries = "\n".join(query.text for query in indicator.queries)
+    beneath = (s for s in standards.values() if any(r.record in queries for r in s.recording))
+    return _Subject(slo.standard(objective, indicator, standards), tuple(beneath))
+
+
+def _result(subject: _Subject, test: StandardTest, case: TestCase, promtool: Engine) -> CaseResult:
     begin = time.perf_counter()
-    problems = _problems(standard, test, case, promtool)
-    return CaseResult(standard.name, case.name, case.location, problems, time.perf_counter() - begin)
+    problems = _problems(subject, test, case, promtool)
+    return CaseResult(test.subject, case.name, case.location, problems, time.perf_counter() - begin)
 
 
-def _problems(
-    standard: Standard, test: StandardTest, case: TestCase, promtool: Engine
-) -> tuple[Problem, ...]:
-    rendered, problems = rules.for_binding(_binding(standard, test, case))
-    problems = (*problems, *_misplaced(standard, case))
+def _problems(subject: _Subject, test: StandardTest, case: TestCase, promtool: Engine) -> tuple[Problem, ...]:
+    rendered, problems = rules.for_binding(_binding(subject.standard, test, case))
+    group: list[rules.Rule] = []
+    for standard in subject.beneath:
+        below, faults = rules.for_binding(_binding(standard, test, case))
+        group += [rule.rule for rule in below if "record" in rule.rule]
+        problems = (*problems, *faults)
+    problems = (*problems, *_misplaced(subject.standard, case))
     if problems:
         return ordered(problems)
-    group = [rule.rule for rule in rendered]
+    group += [rule.rule for rule in rendered]
     found: list[Problem] = []
     for part in _runs(case):
         failures = _promtool(_shown(group, part), _test_document(group, case, part), case, promtool)
@@ -170,8 +197,13 @@ def _binding(standard: Standard, test: StandardTest, case: TestCase) -> Binding:
         team=test.team,
         tier=test.tier,
         members=(Member(resource, {}),) * test.expected,
-        partitions=(Partition("", {**standard.defaults, **case.parameters}, test.expected),),
+        partitions=(Partition("", {**standard.defaults, **_parameters(standard, case)}, test.expected),),
     )
+
+
+def _parameters(standard: Standard, case: TestCase) -> dict[str, ParameterValue]:
+    """Those of a case that the standard has: what lies beneath an SLO may have others."""
+    return {name: value for name, value in case.parameters.items() if name in standard.parameters}
 
 
 def _runs(case: TestCase) -> list[_Run]:
@@ -300,6 +332,7 @@ _STATIC = frozenset(
         conventions.SEVERITY,
         conventions.STANDARD,
         conventions.OUTAGE,
+        conventions.SLO,
     }
 )
 

@@ -18,9 +18,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, emit, engines, schema
+from mac import conventions, emit, engines, schema, slo
 from mac.checks import expressions, gotext, names, routing
 from mac.checks.tree import Places, Tree
+from mac.checks.tree import owner as tree_owner
 from mac.model import Catalog, Json, Text
 from mac.problems import Location, Problem, ordered
 
@@ -41,6 +42,12 @@ def places(catalog: Catalog) -> Places:
     for standard in catalog.standards.values():
         found |= {(standard.name, rule.name): rule.expr for rule in standard.recording}
         found |= {(standard.name, rule.name): rule.expr for rule in standard.alerts}
+    for service in catalog.services.values():
+        for objective in service.slos:
+            indicator = slo.find(objective, catalog.standards)
+            if indicator is not None:
+                owner = tree_owner(service.name, conventions.slo_standard(objective.name))
+                found |= {(owner, rule): text for rule, text in slo.origins(objective, indicator).items()}
     return found
 
 
@@ -196,7 +203,7 @@ def _found(tree: Tree, root: Path, path: str, tool: engines.Engine, finding: eng
     if match is not None:
         group = match["group"].replace('\\"', '"').replace("\\\\", "\\")
         standard = next((str(r["standard"]) for r in entry.get("rules", ()) if r["group"] == group), "")
-        source = tree.places.get((standard, match["name"]))
+        source = tree.places.get((tree_owner(str(entry.get("service", "")), standard), match["name"]))
         if source is not None:
             return Problem(source.location, "engine-rejects", f"{match['name']}: {tool}: {match['rest']}")
         hint = f"it comes from the standard {standard}" if standard else ""

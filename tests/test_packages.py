@@ -6,18 +6,23 @@ import base64
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from conftest import PROJECT
 
-from mac import distributions, git_fetch, packages, standards
+from mac import distributions, files, git_fetch, packages, schema, source, standards
 from mac import snapshot as snapshots
 from mac.model import Package
 from mac.problems import GitError, errors
+from mac.standards import decode
+from mac.standards import packages as pins
 from tests.builders import instance, snapshot
 
 Mac = Callable[..., Result]
@@ -72,6 +77,7 @@ PACKAGE: Files = {
     "standards/data/acme-cache.test.yaml": TEST,
     "standards/runbooks/acme-cache.md": "# The cache\n\n## AcmeCacheDown\n\nStart it.\n",
     "standards/teams/acme.yaml": TEAM,
+    "standards/slo/cache.yaml": "apiVersion: openslo/v1\nkind: SLO\n",
     "standards/data/notes.txt": "not for others",
     "standards/.hidden/x.yaml": "a: 1\n",
     "metrics/acme.yaml": "- a catalogue\n",
@@ -230,7 +236,8 @@ def test_an_update_writes_what_differs_and_removes_what_is_gone(repository: Repo
 
 def test_what_is_the_sources_own_is_left_out_and_said(repository: Repository) -> None:
     (package,) = json.loads(repository.update("--format", "json").stdout)["packages"]
-    assert package["left_out"] == ["standards/.hidden", "standards/data/notes.txt", "standards/teams"]
+    left_out = [".hidden", "data/notes.txt", "slo", "teams"]
+    assert package["left_out"] == [f"standards/{path}" for path in left_out]
 
 
 def test_a_package_may_lie_in_a_folder_of_its_repository(repository: Repository) -> None:
@@ -444,7 +451,7 @@ def test_the_protocol_of_files_is_spoken_only_where_the_environment_says_so(
     "address",
     [
         *("ext::sh -c id", "http://example.com/x.git", "git://example.com/x.git", "/srv/x.git", "../x.git"),
-        *("https://user:secret@example.com/x.git", "ssh://-oProxyCommand=id/x", "-u@example.com:x"),
+        *("ssh://-oProxyCommand=id/x", "-u@example.com:x"),
         *("--upload-pack=id", "git@-oProxyCommand=id:x", "https://example.com/a b"),
     ],
 )
@@ -766,3 +773,40 @@ def test_an_update_that_is_killed_leaves_the_old_packages_or_the_new(repository:
         repository.update()
         assert repository.files() == old
         repository.pin(git(repository.remote, "rev-parse", "HEAD"))
+
+
+# --- the page ----------------------------------------------------------------------------------------
+
+PAGE = (PROJECT / "docs/packages.md").read_text(encoding="utf-8")
+
+
+def test_the_settings_that_the_page_shows_are_sound() -> None:
+    found = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert len(found) == 2
+    for text in found:
+        document, problems = source.parse(text.encode(), "mac.yaml")
+        assert document is not None
+        assert (*problems, *schema.problems(document, "project")) == ()
+        assert list(pins.pins(decode.project(document), document)) == []
+
+
+def test_the_page_tells_every_key_of_a_pin_and_every_limit() -> None:
+    spec = json.loads(schema.text("project"))["properties"]["spec"]["properties"]
+    keys = set(spec["packages"]["items"]["properties"])
+    table = PAGE.split("## The pin")[1].split("\n## ")[0]
+    assert keys <= set(re.findall(r"`(\w+)`", table))
+    limits = (packages.MAX_FILES, packages.MAX_FOLDERS, packages.MAX_DEPTH, packages.MAX_BYTES // 10**6)
+    for limit in (*limits, git_fetch.MAX_PACK // 10**6, files.MAX_BYTES // 10**6):
+        assert re.search(rf"\b{limit:,}\b", PAGE), limit
+    assert git_fetch.FETCH_TIMEOUT == 120  # two minutes, says the page
+
+
+def test_the_distribution_of_the_page_brings_its_standards_along(tmp_path: Path) -> None:
+    (project,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    settings = tomllib.loads(project)
+    put(tmp_path, INSTALLED)
+    patterns = settings["tool"]["setuptools"]["package-data"]["acme_standards"]
+    root = tmp_path / "acme_standards"
+    matched = {path.relative_to(root).as_posix() for pattern in patterns for path in root.glob(pattern)}
+    assert {"standards/data/acme-cache.yaml", "standards/runbooks/acme-cache.md"} <= matched
+    assert (settings["project"]["name"], settings["project"]["version"]) == ("acme-standards", "1.4.2")
