@@ -467,6 +467,21 @@ def test_an_address_that_is_none_of_https_or_ssh_is_refused_before_git_sees_it(
 @pytest.mark.parametrize(
     "address",
     [
+        *("https://user:hunter2@example.com/x.git", "https://hunter2@example.com/x.git"),
+        *("https://example.com/x.git?token=hunter2", "ssh://git:hunter2@example.com/x.git"),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(repository: Repository, address: str) -> None:
+    repository.pins({"name": "acme", "git": address, "revision": repository.first})
+    result = repository.update()
+    assert result.exit_code == 1
+    assert "[plain-secret]" in result.stderr
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
         *(
             "https://github.com/example/standards.git",
             "ssh://git@example.com:2222/x.git",
