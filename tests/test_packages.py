@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
+import http.server
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
+import threading
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from conftest import PROJECT
 
-from mac import distributions, files, git_fetch, packages, schema, source, standards
+from mac import distributions, files, git_fetch, lock, packages, schema, source, standards, vendoring
 from mac import snapshot as snapshots
 from mac.model import Package
 from mac.problems import GitError, errors
@@ -825,3 +831,149 @@ def test_the_distribution_of_the_page_brings_its_standards_along(tmp_path: Path)
     matched = {path.relative_to(root).as_posix() for pattern in patterns for path in root.glob(pattern)}
     assert {"standards/data/acme-cache.yaml", "standards/runbooks/acme-cache.md"} <= matched
     assert (settings["project"]["name"], settings["project"]["version"]) == ("acme-standards", "1.4.2")
+
+
+# --- over the network --------------------------------------------------------------------------------
+
+
+def test_a_package_is_fetched_over_ssh_by_default(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git's real ssh transport; in place of ssh itself, what runs at the other end."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    monkeypatch.delenv("GIT_ALLOW_PROTOCOL")
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    monkeypatch.setenv("GIT_SSH_VARIANT", "ssh")
+    committed(repository.remote, {"standards/data/later.yaml": STANDARD})
+    pin = {"name": "acme", "revision": repository.first}
+    for address in (f"ssh://git@example.com{repository.remote}", f"git@example.com:{repository.remote}"):
+        repository.pins({**pin, "git": address})
+        result = repository.update()
+        assert result.exit_code == 0, result.output
+        assert sorted(repository.files()) == TAKEN
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    """git http-backend behind a password, over TLS."""
+
+    project: Path
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get("Authorization") != f"Basic {base64.b64encode(b'reader:hunter2').decode()}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="packages"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        path, _, query = self.path.partition("?")
+        environment = {
+            **os.environ,
+            "GIT_PROJECT_ROOT": str(self.project),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "REMOTE_USER": "reader",
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, env=environment, capture_output=True, check=True
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.decode().split(": ", 1) for line in head.split(b"\r\n"))
+        self.send_response(int(headers.pop("Status", "200").split()[0]))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def https(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server on loopback whose certificate Git's settings trust."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make_certificate(key, certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    handler = type("Served", (Backend,), {"project": repository.remote.parent})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.delenv("GIT_ALLOW_PROTOCOL")
+        monkeypatch.setenv("GIT_SSL_CAINFO", str(certificate))
+        yield f"https://127.0.0.1:{server.server_port}/{repository.remote.name}/.git"
+        server.shutdown()
+        thread.join()
+
+
+def make_certificate(key: Path, certificate: Path) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    secret = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(secret.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+    )
+    encoding = serialization.Encoding.PEM
+    certificate.write_bytes(builder.sign(secret, hashes.SHA256()).public_bytes(encoding))
+    form = serialization.PrivateFormat.PKCS8
+    key.write_bytes(secret.private_bytes(encoding, form, serialization.NoEncryption()))
+
+
+def test_a_package_is_fetched_over_https_with_the_credentials_of_git(
+    repository: Repository, https: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed(repository.remote, {"standards/data/later.yaml": STANDARD})  # the pin is no branch's end
+    repository.pins({"name": "acme", "git": https, "revision": repository.first})
+    refused_first = repository.update()
+    assert refused_first.exit_code == 3
+    assert "could not read Username" in refused_first.stderr  # asked nobody, hung nowhere
+    config = tmp_path / "gitconfig"
+    config.write_text('[credential]\nhelper = "!f() { echo username=reader; echo password=hunter2; }; f"\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    result = repository.update()
+    assert result.exit_code == 0, result.output
+    assert sorted(repository.files()) == TAKEN
+    assert "hunter2" not in result.output
+
+
+def test_an_update_waits_for_another_mac_and_does_not_write_beside_it(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vendoring, "LOCK_WAIT", 0.0)
+    with (lock.work_dir(repository.root) / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        result = repository.update()
+        assert result.exit_code == 3
+        assert "another mac" in result.stderr
+    assert not repository.folder.exists()
+    assert repository.update().exit_code == 0
