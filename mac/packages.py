@@ -31,6 +31,7 @@ MAX_DEPTH = 8
 
 _DOCUMENTS = (".yaml", ".yml")
 _PAGES = (".md",)
+_CATALOGUES = (".yaml",)
 _LICENCES = ("LICENSE", "LICENCE", "NOTICE", "COPYING")
 _STANDARDS = "standards"
 _OWN = ("services", "slo", "teams", "packages")
@@ -101,7 +102,7 @@ class _Selection:
         try:
             self._walk(f"{start}{_STANDARDS}", "", standards, _DOCUMENTS + _PAGES)
             metrics = self.content.entries(f"{start}{METRICS}") or ()
-            self._walk(f"{start}{METRICS}", f"{METRICS}/", metrics, _DOCUMENTS)
+            self._walk(f"{start}{METRICS}", f"{METRICS}/", metrics, _CATALOGUES)
             for entry in self.content.entries(top) or ():
                 if entry.name.partition(".")[0].upper() in _LICENCES and entry.type is EntryType.FILE:
                     self._choose(f"{start}{entry.name}", entry.name, entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,10 +79,14 @@ def check(root: Path, output_format: str) -> int:
 
 def _line(each: Update) -> str:
     if not each.after:
-        return f"{each.name}: removed, {len(each.removed)} files"
+        return f"{each.name}: removed, {_files(each.removed)}"
     if not each.before:
-        return f"{each.name}: {each.after}, {len(each.written)} files"
+        return f"{each.name}: {each.after}, {_files(each.written)}"
     moved = each.after if each.before == each.after else f"{each.before} → {each.after}"
     if not each.written and not each.removed:
         return f"{each.name}: {moved}, nothing to change"
-    return f"{each.name}: {moved}, {len(each.written)} files written, {len(each.removed)} removed"
+    return f"{each.name}: {moved}, {_files(each.written)} written, {len(each.removed)} removed"
+
+
+def _files(paths: Sequence[str]) -> str:
+    return f"{len(paths)} file{'s' * (len(paths) != 1)}"
