@@ -50,6 +50,8 @@ SNAPSHOT_DIR = "inventory/snapshot"
 RUNBOOK_DIR = "standards/runbooks"
 METRICS_DIR = "metrics"
 """A repository's own catalogues of metrics."""
+PACKAGES_DIR = "standards/packages"
+PACKAGE_FILE = "package.json"
 SHIPPED_RUNBOOKS = "https://github.com/monitoring-as-code/mac/blob/main/standards/runbooks/"
 """Where the runbooks of the shipped standards are read, unless `mac.yaml` names another place."""
 
@@ -81,6 +83,16 @@ def slug(value: str) -> str:
 
 def cell_name(account_name: str, region: str) -> str:
     return slug(f"{account_name}-{region}")
+
+
+def package_folder(name: str) -> str:
+    return f"{PACKAGES_DIR}/{name}"
+
+
+def package_of(path: str) -> str:
+    """The package that a document belongs to; "" for one of the repository's own."""
+    name, _, inside = path.removeprefix(f"{PACKAGES_DIR}/").partition("/")
+    return name if inside and path.startswith(f"{PACKAGES_DIR}/") else ""
 
 
 def prometheus_file(cell: str) -> str:

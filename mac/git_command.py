@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ LOCK_WAIT = 3.0
 """Seconds that a command is tried again while another git holds the index."""
 
 _GRACE = 2.0  # seconds between asking git to end and making it end, and for its last words after that
+_ULIMIT_BLOCK = 512  # bytes, says POSIX
 _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",  # a question that nobody answers is a hang
     "GIT_OPTIONAL_LOCKS": "0",  # reading never takes the user's index lock
@@ -82,7 +83,7 @@ class Caller:
                 break
             time.sleep(0.1)
         words = shown(answer.err) or shown(answer.out) or f"exit code {answer.code}"
-        command = next(a for a in arguments if not a.startswith("-") and "=" not in a)
+        command = _command(arguments)
         hint = (
             "another git is at work, or one was killed: if none runs, delete the lock file" if locked else ""
         )
@@ -97,8 +98,17 @@ class Caller:
         return self("rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1)).line or None
 
 
-def run(folder: Path, *arguments: str, stdin: bytes = b"", timeout: float | None = None) -> Answer:
-    """Runs git in a folder. With a time-out it runs in a session of its own, with no terminal to ask at."""
+def run(
+    folder: Path,
+    *arguments: str,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+    file_limit: int | None = None,
+) -> Answer:
+    """Runs git in a folder. With a time-out it runs in a session of its own, with no terminal to ask at.
+
+    `file_limit`: bytes of the largest file that git, and what it starts, may write.
+    """
     try:
         from git.cmd import Git
         from git.exc import GitCommandNotFound
@@ -106,6 +116,10 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", timeout: float | None
         raise GitError("git cannot be run", "install git, and see that it is in the PATH") from error
     inherited = [name for name in _LOCAL_VARIABLES if name in os.environ]
     clean = ["env", *(part for name in inherited for part in ("-u", name))] if inherited else []
+    if file_limit is not None:
+        # Where this is refused, a lower limit is in force.
+        limited = f'ulimit -f {file_limit // _ULIMIT_BLOCK} 2>/dev/null; exec "$@"'
+        clean = ["sh", "-c", limited, "sh", *clean]
     with tempfile.TemporaryFile() as given:
         given.write(stdin)
         given.seek(0)
@@ -133,10 +147,16 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", timeout: float | None
     if late:
         words = shown(err.gathered())
         raise GitError(
-            f"git {arguments[0]} did not end within {timeout:g} seconds" + (f": {words}" if words else ""),
+            f"git {_command(arguments)} did not end within {timeout:g} seconds"
+            + (f": {words}" if words else ""),
             "is the remote reachable? mac cannot answer questions for a password: use a credential helper",
         )
     return Answer(child.returncode, out.gathered(), err.gathered())
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The subcommand, behind git's own options."""
+    return next(a for a in arguments if not a.startswith("-") and "=" not in a)
 
 
 class _Collector(Thread):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, slo_model, team_model, text
+from mac import inventory_config, inventory_model, package_model, slo_model, team_model, text
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -43,6 +43,9 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
+
+# So have the standards of others.
+Package = package_model.Package
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
@@ -309,6 +312,7 @@ class Project:
     unwatched: tuple[Unwatched, ...] = ()
     addresses: Addresses = Addresses()
     grafana: GrafanaProvider = GrafanaProvider()
+    packages: tuple[Package, ...] = ()
     location: Location = NOWHERE
 
 

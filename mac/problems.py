@@ -137,6 +137,12 @@ CODES: dict[str, str] = {
     "slo-unreachable": "a burn rate that not even an outage reaches",
     "slo-not-carried": "a part of an OpenSLO or sloth specification that mac does not carry over",
     "slo-unbound": "an SLO of a service in which nothing measures it",
+    # packages
+    "package-source": "the source of a package does not have what is pinned",
+    "package-content": "a package holds what no package may hold",
+    "package-outdated": "a package was not fetched as it is pinned",
+    "package-edited": "a file of a package is not what was fetched",
+    "package-unpinned": "a folder of packages has no entry in mac.yaml",
     # expressions and templates
     "template-syntax": "a template cannot be read by Jinja",
     "template-value": "a template uses a name that is not there, or places a value without a filter",

@@ -1,8 +1,9 @@
 """Writing the generated tree: all of it, or nothing.
 
-The tree is replaced by units: a top-level entry (`cells/`, `alertmanager/`, `provenance.json`) or the
-inventory snapshot. The complete new version of each unit that changes is staged beside the old one,
-with hard links to whatever stays as it is, the user's own files among them; then `exchange` swaps the units.
+The tree is replaced by units: a top-level entry (`cells/`, `alertmanager/`, `provenance.json`), the inventory
+snapshot, or the packages of standards. The complete new version of each unit that changes is staged beside
+the old one, with hard links to whatever stays as it is, the user's own files among them; then `exchange`
+swaps them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from mac.conventions import PROVENANCE, SNAPSHOT_DIR, WORK_DIR
+from mac.conventions import PACKAGES_DIR, PROVENANCE, SNAPSHOT_DIR, WORK_DIR
 from mac.exchange import (
     Journal,
     Recovery,
@@ -222,9 +223,10 @@ def _entries(root: Path, folder: Path) -> Iterable[str]:
 def _unit(root: Path, place: Path) -> str:
     """The entry that is exchanged as a whole for this file: as small as keeps one rename enough."""
     relative = place.relative_to(root)
-    snapshot = PurePosixPath(SNAPSHOT_DIR)
-    if relative.parts[: len(snapshot.parts)] == snapshot.parts and (root / snapshot.parent).is_dir():
-        return SNAPSHOT_DIR
+    for name in (SNAPSHOT_DIR, PACKAGES_DIR):
+        folder = PurePosixPath(name)
+        if relative.is_relative_to(folder) and (root / folder.parent).is_dir():
+            return name
     return relative.parts[0]
 
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "generate": "Generate the configuration, and commit it.",
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",
+    "packages": "Fetch the standards of others, and check them.",
     "schema": "Print the JSON Schema of a document.",
     "demo": "Run all of it on an embedded AWS.",
     "completion": "Print the completion script of a shell.",

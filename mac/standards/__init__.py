@@ -1,7 +1,7 @@
 """What engineers wrote, read and checked: a monitoring repository in, a Catalog and every Problem out.
 
-Reads `mac.yaml`, `inventory/aws.yaml` with the files that it names, and `standards/`. A document that does
-not fit its schema is left out, but its name stays known, so that one mistake is told once.
+Reads `mac.yaml`, `inventory/aws.yaml` with the files that it names, and `standards/` with its packages. A
+document that does not fit its schema is left out, but its name stays known, so that one mistake is told once.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mac import conventions, files, kinds, source, testcases
-from mac.model import Catalog, InventoryConfig, Listed, Service, Slo, Standard
-from mac.problems import Location, Problem, Severity, errors, nearest, ordered
+from mac.model import Catalog, InventoryConfig, Listed, Project, Service, Slo, Standard
+from mac.package_model import KINDS as PACKAGE_KINDS
+from mac.package_model import METRICS
+from mac.problems import Location, Problem, ProblemsError, Severity, errors, nearest, ordered
 from mac.source import Document
 from mac.standards import (
     decode,
@@ -23,6 +25,7 @@ from mac.standards import (
     extension,
     listing,
     openslo,
+    packages,
     references,
     sloth,
     specifications,
@@ -56,6 +59,7 @@ def load(root: Path) -> Loaded:
     reading = _Reading(root)
     reading.project()
     reading.inventory()
+    reading.packages()
     for path in _documents(root / STANDARDS_FOLDER, reading.note_unlisted):
         reading.standards_document(path)
     reading.extend()
@@ -83,6 +87,22 @@ def load(root: Path) -> Loaded:
         tuple(test for test, _ in written.tests),
         tuple(written.routing_tests),
     )
+
+
+def pinned(root: Path) -> tuple[Project, Mapping[str, tuple[str, ...]]]:
+    """The settings alone, with sound pins of packages, and the lines of mac.yaml. Raises ProblemsError."""
+    reading = _Reading(root)
+    reading.project()
+    if reading.written.project is None:
+        raise ProblemsError(reading.problems)
+    found = [*reading.problems, *packages.pins(*reading.written.project)]
+    if errors(found):
+        raise ProblemsError(found)
+    return reading.written.project[0], reading.sources
+
+
+fetched = packages.read
+"""What was fetched for a package."""
 
 
 def _reading_what_is_watched(written: Written) -> InventoryConfig:
@@ -139,15 +159,24 @@ def _beside(path: Path, root: Path) -> list[str]:
 
 
 def _documents(folder: Path, unlisted: Callable[[OSError], None]) -> Iterator[Path]:
-    """YAML files below a folder, sorted; hidden ones are somebody else's. `unlisted` is told of folders whose
-    files cannot be known: what is in them has not been removed.
+    """YAML files below a folder, sorted; hidden ones are somebody else's, packages' catalogues no documents.
+    `unlisted` is told of folders whose files cannot be known: what is in them has not been removed.
     """
+    packages_folder = folder.parent / conventions.PACKAGES_DIR
     for parent, folders, names in os.walk(folder, onerror=unlisted):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        of_package = Path(parent).parent == packages_folder
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not (of_package and name == METRICS)
+        )
         # A folder that is named like a document is told, not passed over.
         for name in sorted([*names, *folders]):
             if name.endswith((".yaml", ".yml")) and not name.startswith("."):
                 yield Path(parent, name)
+
+
+def _kinds_at(path: str) -> tuple[str, ...]:
+    """What a document may be at this place."""
+    return PACKAGE_KINDS if conventions.package_of(path) else _KINDS
 
 
 @dataclass(slots=True)
@@ -173,6 +202,10 @@ class _Reading:
         document = self._document(self.root / INVENTORY_FILE, ["Inventory"])
         if document:
             self.written.inventory = (decode.inventory(document, self._listed(document)), document)
+
+    def packages(self) -> None:
+        if self.written.project:
+            self.problems += packages.check(self.root, *self.written.project)
 
     def _listed(self, inventory: Document) -> tuple[Listed, ...]:
         """The resources in the files that the inventory names."""
@@ -208,7 +241,7 @@ class _Reading:
     def standards_document(self, path: Path) -> None:
         if path.is_relative_to(self.root / conventions.SLO_DIR) and self._specifications(path):
             return
-        document = self._document(path, _KINDS)
+        document = self._document(path, _kinds_at(files.shown(path, self.root)))
         if document is None:
             return
         written = self.written
@@ -245,7 +278,7 @@ class _Reading:
         for document in found.broken:
             written.note_broken(document)
         for document in found.documents:
-            faults = envelope.check(document, _KINDS)
+            faults = envelope.check(document, _kinds_at(document.path))
             self.problems += faults
             if errors(faults):
                 written.note_broken(document)
@@ -292,6 +325,8 @@ class _Reading:
         if not page or "://" in page:
             return standard
         address = self._address(page, document.location(("spec", "runbook")))
+        if not address:
+            return replace(standard, runbook="")
         alerts = tuple(
             replace(alert, runbook=alert.runbook or f"{address}#{alert.alert.lower()}")
             for alert in standard.alerts
@@ -307,13 +342,30 @@ class _Reading:
         return replace(slo, runbook=self._address(page, slo.location))
 
     def _address(self, page: str, place: Location) -> str:
-        """Where people read a page of the repository. `place`: what names it."""
-        if not (self.root / conventions.RUNBOOK_DIR / page).is_file():
-            message = f"there is no page {conventions.RUNBOOK_DIR}/{page}, so the alerts' links lead nowhere"
+        """Where people read a page of the repository or of a package; "" when nothing says it. `place`: what
+        names it.
+        """
+        folder, base = self._runbooks(conventions.package_of(place.path))
+        if not (self.root / folder / page).is_file():
+            message = f"there is no page {folder}/{page}, so the alerts' links lead nowhere"
             hint = "write it: what each alert means, and what to do first"
             self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
-        base = self.written.project[0].runbooks if self.written.project else ""
-        return (base or conventions.SHIPPED_RUNBOOKS) + page
+        return base and base + page
+
+    def _runbooks(self, package: str) -> tuple[str, str]:
+        """Where the pages are, and where people read them: those of a package, or the repository's own."""
+        project = self.written.project[0] if self.written.project else None
+        if not package or project is None:
+            return conventions.RUNBOOK_DIR, (
+                project.runbooks if project else ""
+            ) or conventions.SHIPPED_RUNBOOKS
+        base = packages.runbooks(project, package)
+        pin = next((pin for pin in project.packages if pin.name == package), None)
+        if not base and pin:
+            message = f"the alerts of {package} link to no runbook: nothing says where people read its pages"
+            hint = f"write `runbooks` here, or in `spec` one that ends in {conventions.RUNBOOK_DIR}/"
+            self.problems.append(Problem(pin.location, "missing-key", message, hint, Severity.WARNING))
+        return f"{conventions.package_folder(package)}/runbooks", base
 
     def _document(self, path: Path, kinds: tuple[str, ...] | list[str]) -> Document | None:
         """The document, if it is one of these kinds and fits its schema. Extensions are put aside."""

@@ -24,6 +24,7 @@ from mac.model import (
     Maintenance,
     MuteTime,
     Organization,
+    Package,
     Panel,
     Parameter,
     Project,
@@ -97,6 +98,10 @@ def project(document: Document) -> Project:
                 document.location(("spec", "unwatched", n), key=True),
             )
             for n, raw in enumerate(spec.get("unwatched", ()))
+        ),
+        packages=tuple(
+            Package(**raw, location=document.location(("spec", "packages", n, "name")))
+            for n, raw in enumerate(spec.get("packages", ()))
         ),
         location=document.location(("spec",), key=True),
         **settings,

@@ -29,7 +29,7 @@ def check(document: Document, kinds: Sequence[str]) -> tuple[Problem, ...]:
     if not isinstance(kind, str) or kind not in kinds:
         return tuple(faults)
     found = schema.problems(document, schema.KINDS[kind], told=(("apiVersion",), ("kind",)))
-    if kind == "Team":
+    if kind in secrets.SECTIONS:
         found = secrets.instead_of(found, document)
     return (*faults, *_placement(document, kind), *found)
 
@@ -66,6 +66,7 @@ def _kind(document: Document, kinds: Sequence[str]) -> tuple[Problem, ...]:
             "Project": "mac.yaml",
             "Inventory": "inventory/aws.yaml",
             "Resources": "a file that inventory/aws.yaml names under `sources`",
+            **_FOLDERS,
         }
         home = homes.get(kind, "a file below standards/")
         message = f"a document of the kind {kind} cannot stand here; its place is {home}"

@@ -1,4 +1,4 @@
-"""Secrets that stand in a Team document where only a reference to a file belongs."""
+"""Secrets that stand in a document where only a reference belongs: of receivers, and of packages' sources."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ _HARMLESS = {
     ("sns", "api_url"),
 }
 
-_SECTIONS = ("receivers", "after_hours", "environments")
-"""Where receivers stand in a Team's spec."""
+SECTIONS = {"Team": ("receivers", "after_hours", "environments"), "Project": ("packages",)}
+"""Kind of document → where in its spec receivers or sources stand."""
 
 _SECRET_PARAMETER = re.compile(r"(?i)(api[_-]?key|auth|key|pass(word)?|secret|sig(nature)?|token)")
+_SOURCE_WITH_SECRET = re.compile(r"(?i)://[^/\s@]*:[^/\s]*@|^https?://[^/\s]+@|[?&#]")
 _TOKEN_PATHS = re.compile(
     r"(hooks\.slack\.com/(services|workflows)/|discord(app)?\.com/api/webhooks/|webhook\.office\.com/"
     r"|api\.telegram\.org/bot|outlook\.office\.com/webhook/)"
@@ -46,7 +47,7 @@ _RANDOM = re.compile(r"(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0
 
 
 def instead_of(problems: Iterable[Problem], document: Document) -> tuple[Problem, ...]:
-    """The problems of a Team document, where those about a secret say so and do not repeat it."""
+    """The problems of a document, where those about a secret say so and do not repeat it."""
     found = list(_secrets(document))
     at_secret = {place for place, _ in found}
     kept = [p for p in problems if p.location not in at_secret]
@@ -56,7 +57,7 @@ def instead_of(problems: Iterable[Problem], document: Document) -> tuple[Problem
 def _secrets(document: Document) -> Iterator[tuple[Location, Problem]]:
     """Each secret's value, and the place of its key, at which the schema may have had its own word."""
     spec = document.data.get("spec")
-    for section in _SECTIONS if isinstance(spec, dict) else ():
+    for section in SECTIONS[document.data["kind"]] if isinstance(spec, dict) else ():
         for pointer, key, value, integration in _fields(("spec", section), spec.get(section), ""):
             fault = _fault(key, value, integration)
             if fault:
@@ -85,6 +86,10 @@ def _fault(key: str, value: Any, integration: str) -> tuple[str, str] | None:
             f"write it to a file on Alertmanager's machine and name that file in {instead}",
         )
     if not isinstance(value, str):
+        return None
+    if key == "git":
+        if _TOKEN.search(value) or _SOURCE_WITH_SECRET.search(value):
+            return (f"{key} contains what looks like a secret", "take it out: Git asks its credential helper")
         return None
     if key.endswith("_file") and not value.startswith("/"):
         return (f"{key} must be an absolute path; what stands here may be the secret itself",
