@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, slo_model, team_model, text
+from mac import inventory_config, inventory_model, sensor_model, slo_model, team_model, text
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -43,6 +43,12 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
+
+# So do the programs that answer.
+Download = sensor_model.Download
+Sensor = sensor_model.Sensor
+SensorCheck = sensor_model.SensorCheck
+SensorRun = sensor_model.SensorRun
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
@@ -165,6 +171,7 @@ class Standard:
     runbook: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     scrape: Scrape | None = None
+    sensors: tuple[Sensor, ...] = ()
     cloudwatch: CloudWatch | None = None
     recording: tuple[StandardRecording, ...] = ()
     alerts: tuple[StandardAlert, ...] = ()
@@ -262,6 +269,7 @@ class Project:
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
     unwatched: tuple[Unwatched, ...] = ()
+    downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     location: Location = NOWHERE
 
 

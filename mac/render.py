@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mac import conventions, dashboards, emit, routing, rules, scraping, templating
+from mac import conventions, dashboards, emit, routing, rules, scraping, sensors, templating
 from mac.bind import Bindings
 from mac.model import Binding, Catalog, Cell, Json, Scrape
-from mac.problems import NOWHERE, Location, Problem, ordered
+from mac.problems import NOWHERE, Location, Problem, Severity, ordered
 from mac.templating import Mode, TemplateError
 
 Document = Any
@@ -38,7 +38,16 @@ ALERTMANAGER = Output("alertmanager/alertmanager.yml.j2", emit.read_yaml)
 CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
 DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
 
-OUTPUTS = (RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD)
+SENSOR_SCRIPT = Output("sensors/sensor.sh.j2", sensors.read_script)
+SENSOR_DOCUMENT = Output("sensors/document.json.j2", emit.read_json)
+SENSOR_TEMPLATE = Output("sensors/template.json.j2", emit.read_json)
+SENSOR_CLOUD_INIT = Output("sensors/cloud-init.yaml.j2", emit.read_yaml)
+SENSOR_ANSIBLE = Output("sensors/ansible.yaml.j2", emit.read_yaml)
+
+OUTPUTS = (
+    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD),
+    *(SENSOR_SCRIPT, SENSOR_DOCUMENT, SENSOR_TEMPLATE, SENSOR_CLOUD_INIT, SENSOR_ANSIBLE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ def render(
     for cell in bindings.cells:
         _cell(tree, catalog, cell, [b for b in bindings.bindings if b.cell == cell])
     _dashboards(tree, bindings.bindings)
+    _sensors(tree, catalog)
     tree.add(
         conventions.ALERTMANAGER_CONFIG, ALERTMANAGER, routing.alertmanager(catalog), kind="alertmanager"
     )
@@ -274,6 +284,46 @@ def _dashboards(tree: _Tree, bindings: Iterable[Binding]) -> None:
                 service=service,
                 standards=sorted({b.standard.name for b in own if b.standard.panels}),
             )
+
+
+def _sensors(tree: _Tree, catalog: Catalog) -> None:
+    labels, downloads = catalog.project.labels, catalog.project.downloads
+    for standard in catalog.standards.values():
+        if not standard.sensors:
+            continue
+        scripts = {}
+        for sensor in standard.sensors:
+            path = conventions.sensor_script(standard.name, sensor.name)
+            meant = sensors.script(standard, sensor)
+            tree.add(path, SENSOR_SCRIPT, meant, kind="sensor-script", standard=standard.name)
+            if path in tree.files:
+                scripts[sensor.name] = tree.files[path].decode()
+        if len(scripts) < len(standard.sensors):
+            continue
+        content = sensors.document(standard, scripts)
+        files: tuple[tuple[str, str, Output, Document], ...] = (
+            ("document.json", "sensor-document", SENSOR_DOCUMENT, content),
+            (
+                *("template.json", "sensor-template", SENSOR_TEMPLATE),
+                sensors.template(standard, content, labels, downloads),
+            ),
+            (
+                *("cloud-init.yaml", "sensor-cloud-init", SENSOR_CLOUD_INIT),
+                sensors.cloud_init(standard, scripts, downloads),
+            ),
+            (
+                *("ansible.yaml", "sensor-ansible", SENSOR_ANSIBLE),
+                sensors.ansible(standard, scripts, downloads),
+            ),
+        )
+        for name, kind, output, document in files:
+            path = conventions.sensor_file(standard.name, name)
+            tree.add(path, output, document, kind=kind, standard=standard.name)
+        for label in sensors.untold(standard.applies_to, labels):
+            message = f"State Manager finds machines by their tags, and no tag tells {label}"
+            hint = "machines that only this label tells get their sensors by cloud-init or Ansible"
+            place = standard.location
+            tree.problems.append(Problem(place, "sensor-target", message, hint, Severity.WARNING))
 
 
 # --- comparing what came out with what was meant -----------------------------------------------------

@@ -32,6 +32,11 @@ SCHEMAS = {
     "alertmanager": "generated/alertmanager",
     "exporter": "generated/cloudwatch",
     "dashboard": "generated/dashboard",
+    "sensor-script": "generated/sensor-script",
+    "sensor-document": "generated/sensor-document",
+    "sensor-template": "generated/sensor-template",
+    "sensor-cloud-init": "generated/sensor-cloud-init",
+    "sensor-ansible": "generated/sensor-ansible",
 }
 """The kind of a file in the provenance → the schema of its content."""
 
