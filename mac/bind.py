@@ -296,6 +296,7 @@ def _binding(
     standard = catalog.standards[standard_name]
     document = catalog.services.get(service)
     settled = _settled(catalog, standard, environment, document)
+    tier = document.tier if document else catalog.project.default_tier
     members: list[Member] = []
     partitions: dict[str, dict[str, ParameterValue]] = {}
     sizes: dict[str, int] = defaultdict(int)
@@ -314,7 +315,8 @@ def _binding(
         service=service,
         standard=standard,
         team=_team(catalog, document, found, notes),
-        tier=document.tier if document else catalog.project.default_tier,
+        tier=tier,
+        pages=tier in catalog.project.page_tiers,
         members=tuple(members),
         partitions=tuple(Partition(o, partitions[o], sizes[o]) for o in sorted(partitions)),
         silenced=exemptions.silenced(document, standard_name, environment, today),

@@ -101,7 +101,7 @@ class InventoryConfig:
     accounts: tuple[Account, ...]
     regions: tuple[str, ...]
     kinds: tuple[str, ...] = ()  # empty: every kind that mac knows
-    concurrency: int = 16
+    concurrency: int = 32
     location: Location = NOWHERE
     organization: Organization | None = None
     enabled_regions: EnabledRegions | None = None  # then `regions` is empty

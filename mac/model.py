@@ -254,6 +254,7 @@ class Project:
     labels: tuple[LabelSource, ...]
     default_team: str
     default_tier: int = 3
+    page_tiers: tuple[int, ...] = (1, 2, 3, 4)  # of services whose pages wake somebody
     undeclared_services: str = "bind"  # or "report"
     output: str = "."
     runbooks: str = ""  # the address at which people read standards/runbooks/
@@ -325,7 +326,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One standard for one service in one environment, in one cell, with all its resources."""
+    """One standard for one service in one environment, in one cell, with all its resources.
+
+    `pages`: whether its tier is one that wakes somebody; where not, pages are tickets.
+    """
 
     cell: Cell
     environment: str
@@ -335,6 +339,7 @@ class Binding:
     tier: int
     members: tuple[Member, ...]
     partitions: tuple[Partition, ...]  # the base ("") first, if any resource follows it
+    pages: bool = True
     silenced: frozenset[str] = field(default_factory=frozenset)  # alerts left out by exemptions
 
 

@@ -174,6 +174,11 @@ def heartbeat(project: Project, cell: Cell) -> Rule:
     }
 
 
+def severity(written: AlertSeverity, *, pages: bool) -> AlertSeverity:
+    """The severity of an alert for a service whose tier `pages`, or does not."""
+    return AlertSeverity.TICKET if written is AlertSeverity.PAGE and not pages else written
+
+
 # --- one rule ----------------------------------------------------------------------------------------
 
 
@@ -196,7 +201,7 @@ def _rule(binding: Binding, source: StandardRule, override: str, context: Mappin
         **identity,
         conventions.TEAM: binding.team,
         conventions.TIER: str(binding.tier),
-        conventions.SEVERITY: str(source.severity),
+        conventions.SEVERITY: str(severity(source.severity, pages=binding.pages)),
         conventions.STANDARD: standard.name,
     }
     if source.outage:

@@ -61,6 +61,8 @@ def project(document: Document) -> Project:
     settings: dict[str, Any] = {
         key: spec[key] for key in ("default_tier", "undeclared_services", "output", "runbooks") if key in spec
     }
+    if "page_tiers" in spec:
+        settings["page_tiers"] = tuple(spec["page_tiers"])
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
@@ -129,7 +131,7 @@ def inventory(document: Document, listed: tuple[Listed, ...] = ()) -> InventoryC
         enabled_regions=None if isinstance(regions, list) else _enabled(regions),
         via=Via(**spec["via"]) if "via" in spec else None,
         kinds=_kinds(spec.get("kinds", kinds.DEFAULT)),
-        concurrency=spec.get("concurrency", 16),
+        concurrency=spec.get("concurrency", 32),
         location=document.location(("spec",), key=True),
         aggregators=tuple(
             _aggregator(document, (*at, "config_aggregator"), raw["config_aggregator"])
