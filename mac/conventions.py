@@ -63,6 +63,9 @@ WORK_DIR = ".mac"
 SENSOR_PROGRAMS, SENSOR_SETTINGS = "/opt/mac-sensors", "/etc/mac-sensors"
 """Folders of machines: what sensors are, and what they are told."""
 
+SENSOR_TEMPLATE = "sensors/sensor.sh.j2"
+"""The template of scripts, which every file that delivers one carries."""
+
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 

@@ -38,7 +38,7 @@ ALERTMANAGER = Output("alertmanager/alertmanager.yml.j2", emit.read_yaml)
 CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
 DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
 
-SENSOR_SCRIPT = Output("sensors/sensor.sh.j2", sensors.read_script)
+SENSOR_SCRIPT = Output(conventions.SENSOR_TEMPLATE, sensors.read_script)
 SENSOR_DOCUMENT = Output("sensors/document.json.j2", emit.read_json)
 SENSOR_TEMPLATE = Output("sensors/template.json.j2", emit.read_json)
 SENSOR_CLOUD_INIT = Output("sensors/cloud-init.yaml.j2", emit.read_yaml)

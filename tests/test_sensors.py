@@ -26,7 +26,7 @@ from conftest import PROJECT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mac import emit, files, render, schema, sensors, standards, templates, templating, validate
+from mac import diff, emit, files, render, schema, sensors, standards, templates, templating, validate
 from mac.bind import bind
 from mac.model import AppliesTo, Catalog, Download, Sensor, SensorCheck, SensorRun, Standard, Text
 from mac.problems import Severity
@@ -145,6 +145,27 @@ def test_user_data_does_not_ask_an_agent_whose_program_has_not_started() -> None
     assert emit.read_yaml(made.files["sensors/web/cloud-init.yaml"].decode())["runcmd"] == [
         ["env", "SENSOR_CHECK=no", "/opt/mac-sensors/web/jmx-exporter.sh"]
     ]
+
+
+def changes(before: render.Rendered, after: render.Rendered) -> set[tuple[str, str, str, str]]:
+    made = diff.plan(before.files, after.files, before.provenance, after.provenance)
+    return {(c.action, c.kind, c.name, c.cause) for c in made.changes}
+
+
+def test_a_changed_sensor_is_a_change_of_its_files_by_the_standard() -> None:
+    before, chosen = rendered(NODE), builders.catalog(standard("web", sensors=(replace(NODE, port=9200),)))
+    after = rendered(catalog=replace(chosen, digests={"standard/web": "sha256:1"}))
+    names = ("ansible.yaml", "cloud-init.yaml", "document.json", "node-exporter.sh", "template.json")
+    assert changes(before, after) == {
+        ("modify", "sensor", f"sensors/web/{name}", "standard") for name in names
+    }
+
+
+def test_another_template_of_scripts_is_the_cause_in_every_file_that_carries_one() -> None:
+    text = TEMPLATES["sensors/sensor.sh.j2"] + "# the end\n"
+    found = changes(rendered(NODE), rendered(NODE, texts={"sensors/sensor.sh.j2": text}))
+    assert len(found) == 5
+    assert {cause for *_, cause in found} == {"template"}
 
 
 # --- which machines ----------------------------------------------------------------------------------
