@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mac import conventions
 from mac.items import Item
 
 INVENTORY = "inventory"
@@ -105,7 +106,10 @@ class Causes:
             return any(f"standard/{name}" in self._changed for name in item.standards)
         if cause == TEMPLATE:
             entry = self._new_files.get(item.path) or self._old_files.get(item.path) or {}
-            return f"template/{entry.get('template', '')}" in self._changed
+            used = {entry.get("template", "")}
+            if item.key.kind == "sensor":
+                used.add(conventions.SENSOR_TEMPLATE)
+            return any(f"template/{name}" in self._changed for name in used)
         if cause == SETTINGS:
             return any(name == SETTINGS or name.startswith(f"{SETTINGS}/") for name in self._changed)
         if cause == SERVICE and item.team and not item.service:  # an overview of the team's services

@@ -65,6 +65,12 @@ SLO_ALERTS = (SLO_FAST, SLO_SLOW, SLO_ABSENT)
 WORK_DIR = ".mac"
 """Lock, journal and staging area of a running `mac`; never committed."""
 
+SENSOR_PROGRAMS, SENSOR_SETTINGS = "/opt/mac-sensors", "/etc/mac-sensors"
+"""Folders of machines: what sensors are, and what they are told."""
+
+SENSOR_TEMPLATE = "sensors/sensor.sh.j2"
+"""The template of scripts, which every file that delivers one carries."""
+
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
@@ -113,6 +119,15 @@ def targets_file(cell: str, job: str) -> str:
 
 def cloudwatch_file(cell: str) -> str:
     return f"cells/{slug(cell)}/exporters/cloudwatch.yml"
+
+
+def sensor_script(standard: str, sensor: str) -> str:
+    return f"sensors/{slug(standard)}/{slug(sensor)}.sh"
+
+
+def sensor_file(standard: str, name: str) -> str:
+    """`name`: document.json, template.json, cloud-init.yaml or ansible.yaml."""
+    return f"sensors/{slug(standard)}/{name}"
 
 
 def dashboard_file(service: str) -> str:

@@ -23,7 +23,7 @@ REMOVE = "remove"
 MODIFY = "modify"
 
 ACTIONS = (ADD, REMOVE, MODIFY)
-KINDS = ("target", "rule", "route", "receiver", "scrape", "dashboard", "file")
+KINDS = ("target", "rule", "route", "receiver", "scrape", "dashboard", "sensor", "file")
 
 _EXAMPLES = 5
 _OPEN = ("labels", "annotations", "customTags", "global", "panels", "external_labels")

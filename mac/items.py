@@ -81,15 +81,22 @@ def _file(path: str, content: bytes, entry: Entry) -> list[Item]:
         "dashboard": _dashboard,
         "overview": _dashboard,
     }
-    reader = readers.get(_kind(path, entry))
+    kind = _kind(path, entry)
+    reader = _sensor if kind.startswith("sensor-") else readers.get(kind)
     if reader is None:
         return [_whole(path, content, entry)]
     try:
         text = content.decode()
-        document = emit.read_json(text) if path.endswith(".json") else emit.read_yaml(text)
+        document = _parsed(path, text)
         return list(reader(path, document, entry))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return [_whole(path, content, entry)]  # edited into something else
+
+
+def _parsed(path: str, text: str) -> Json:
+    if path.endswith(".sh"):
+        return text
+    return emit.read_json(text) if path.endswith(".json") else emit.read_yaml(text)
 
 
 def _kind(path: str, entry: Entry) -> str:
@@ -231,6 +238,12 @@ def _dashboard(path: str, document: Json, entry: Entry) -> Iterator[Item]:
     key = Key("dashboard", "", service, "", path, path)
     name = str(document.get("title") or service)
     yield Item(key, value, path, name, service, team=team, standards=tuple(entry.get("standards", ())))
+
+
+def _sensor(path: str, document: Json, entry: Entry) -> Iterator[Item]:
+    yield Item(
+        Key("sensor", "", "", "", path, path), document, path, path, standards=(str(entry["standard"]),)
+    )
 
 
 def _rest(path: str, document: Json, entry: Entry, without: tuple[str, ...]) -> Iterator[Item]:

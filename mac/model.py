@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, package_model, slo_model, team_model, text
+from mac import inventory_config, inventory_model, package_model, sensor_model, slo_model, team_model, text
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -46,6 +46,11 @@ Text = text.Text
 
 # So have the standards of others.
 Package = package_model.Package
+# So do the programs that answer.
+Download = sensor_model.Download
+Sensor = sensor_model.Sensor
+SensorCheck = sensor_model.SensorCheck
+SensorRun = sensor_model.SensorRun
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
@@ -188,6 +193,7 @@ class Standard:
     runbook: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     scrape: Scrape | None = None
+    sensors: tuple[Sensor, ...] = ()
     cloudwatch: CloudWatch | None = None
     recording: tuple[StandardRecording, ...] = ()
     alerts: tuple[StandardAlert, ...] = ()
@@ -313,6 +319,7 @@ class Project:
     addresses: Addresses = Addresses()
     grafana: GrafanaProvider = GrafanaProvider()
     packages: tuple[Package, ...] = ()
+    downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     location: Location = NOWHERE
 
 

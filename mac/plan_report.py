@@ -31,7 +31,7 @@ _LONG, _AROUND = 400, 40
 """So much of a value is shown, and so much of what two values share around what differs."""
 
 _STOPS = ("guard-shrink", "zero-rules", "foreign-file")
-_NAMED_ALONE = ("dashboard", "file")
+_NAMED_ALONE = ("dashboard", "file", "sensor")
 _NOTHING = "No changes: the generated configuration is up to date."
 _CAUSE_TITLES = {
     "inventory": "the inventory",

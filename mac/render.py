@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mac import conventions, dashboards, emit, routing, rules, scraping, templating
+from mac import conventions, dashboards, emit, routing, rules, scraping, sensors, templating
 from mac.bind import Bindings
 from mac.model import Binding, Catalog, Cell, Json, Scrape
-from mac.problems import NOWHERE, Location, Problem, ordered
+from mac.problems import NOWHERE, Location, Problem, Severity, ordered
 from mac.templating import Mode, TemplateError
 
 Document = Any
@@ -39,7 +39,16 @@ CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
 DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
 PROVIDER = Output("dashboards/provider.yml.j2", emit.read_yaml)
 
-OUTPUTS = (RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD, PROVIDER)
+SENSOR_SCRIPT = Output(conventions.SENSOR_TEMPLATE, sensors.read_script)
+SENSOR_DOCUMENT = Output("sensors/document.json.j2", emit.read_json)
+SENSOR_TEMPLATE = Output("sensors/template.json.j2", emit.read_json)
+SENSOR_CLOUD_INIT = Output("sensors/cloud-init.yaml.j2", emit.read_yaml)
+SENSOR_ANSIBLE = Output("sensors/ansible.yaml.j2", emit.read_yaml)
+
+OUTPUTS = (
+    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD, PROVIDER),
+    *(SENSOR_SCRIPT, SENSOR_DOCUMENT, SENSOR_TEMPLATE, SENSOR_CLOUD_INIT, SENSOR_ANSIBLE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ def render(
     for cell in bindings.cells:
         _cell(tree, catalog, cell, [b for b in bindings.bindings if b.cell == cell])
     _dashboards(tree, catalog, bindings.bindings)
+    _sensors(tree, catalog)
     tree.add(
         conventions.ALERTMANAGER_CONFIG, ALERTMANAGER, routing.alertmanager(catalog), kind="alertmanager"
     )
@@ -293,6 +303,46 @@ def _dashboards(tree: _Tree, catalog: Catalog, bindings: Iterable[Binding]) -> N
     if by_team:
         document = dashboards.provider(catalog.project)
         tree.add(conventions.DASHBOARD_PROVIDER, PROVIDER, document, kind="provider")
+
+
+def _sensors(tree: _Tree, catalog: Catalog) -> None:
+    labels, downloads = catalog.project.labels, catalog.project.downloads
+    for standard in catalog.standards.values():
+        if not standard.sensors:
+            continue
+        scripts = {}
+        for sensor in standard.sensors:
+            path = conventions.sensor_script(standard.name, sensor.name)
+            meant = sensors.script(standard, sensor)
+            tree.add(path, SENSOR_SCRIPT, meant, kind="sensor-script", standard=standard.name)
+            if path in tree.files:
+                scripts[sensor.name] = tree.files[path].decode()
+        if len(scripts) < len(standard.sensors):
+            continue
+        content = sensors.document(standard, scripts)
+        files: tuple[tuple[str, str, Output, Document], ...] = (
+            ("document.json", "sensor-document", SENSOR_DOCUMENT, content),
+            (
+                *("template.json", "sensor-template", SENSOR_TEMPLATE),
+                sensors.template(standard, content, labels, downloads),
+            ),
+            (
+                *("cloud-init.yaml", "sensor-cloud-init", SENSOR_CLOUD_INIT),
+                sensors.cloud_init(standard, scripts, downloads),
+            ),
+            (
+                *("ansible.yaml", "sensor-ansible", SENSOR_ANSIBLE),
+                sensors.ansible(standard, scripts, downloads),
+            ),
+        )
+        for name, kind, output, document in files:
+            path = conventions.sensor_file(standard.name, name)
+            tree.add(path, output, document, kind=kind, standard=standard.name)
+        for label in sensors.untold(standard.applies_to, labels):
+            message = f"State Manager finds machines by their tags, and no tag tells {label}"
+            hint = "machines that only this label tells get their sensors by cloud-init or Ansible"
+            place = standard.location
+            tree.problems.append(Problem(place, "sensor-target", message, hint, Severity.WARNING))
 
 
 # --- comparing what came out with what was meant -----------------------------------------------------

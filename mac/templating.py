@@ -6,7 +6,7 @@ interpolation may produce, and filters that escape for where it lands.
 
 - an *expression* (PromQL) takes numbers, plain words and what a filter or `scope` has marked safe;
 - a *text* (annotation) takes anything, and braces of Go's template language are escaped by themselves;
-- a *file* takes numbers, plain words and what the `yaml` or `json` filter wrote.
+- a *file* takes numbers, plain words and what the `yaml`, `json` or `sh` filter wrote.
 
 Delimiters are `<< >>`, `<% %>`, `<# #>`, since `{{ }}` belongs to Prometheus.
 """
@@ -33,6 +33,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@-]*")
 _PROMQL_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _PROMQL_UNSAFE = re.compile('[\\\\"\x00-\x1f\x7f-\x9f\u2028\u2029]')
 _BRACE = '{{"{"}}'  # an action that prints a brace
+_BRACES, _SPLIT_BRACE = re.compile(r"\{(?=\{)"), "{''"
 _FORBIDDEN = (
     nodes.FilterBlock,  # its content bypasses the rule for interpolations
     nodes.CallBlock,
@@ -104,6 +105,15 @@ def go_printed(text: str) -> str:
     return text.replace(_BRACE, "{")
 
 
+def shell_word(value: object) -> Safe:
+    """A word of a POSIX shell that means exactly `value`, which has no NUL.
+
+    No two braces stand side by side in it: Systems Manager would put a parameter there.
+    """
+    quoted = str(value).replace("'", "'\\''")
+    return Safe(f"'{_BRACES.sub(_SPLIT_BRACE, quoted)}'")
+
+
 def matchers(labels: Mapping[str, str]) -> Safe:
     """PromQL label matchers: `a="b",c="d"`."""
     return Safe(",".join(f'{name}="{promql_string(value)}"' for name, value in labels.items()))
@@ -155,7 +165,9 @@ def _finalize(mode: Mode) -> Callable[[Any], Any]:
             return go_text(value)
         if isinstance(value, str) and _PLAIN.fullmatch(value):
             return value
-        fix = "the filter promql (inside quotes)" if mode is Mode.EXPRESSION else "the filter yaml or json"
+        fix = (
+            "the filter promql (inside quotes)" if mode is Mode.EXPRESSION else "the filter yaml, json or sh"
+        )
         raise SecurityError(f"a value is placed without escaping; use {fix}")
 
     return finalize
@@ -200,6 +212,7 @@ def _environment(mode: Mode) -> _Sandbox:
     if mode is not Mode.EXPRESSION:
         env.filters.update(go=go_text)
     if mode is Mode.FILE:
+        env.filters.update(sh=shell_word)
         env.filters.update(
             yaml=_yaml_filter, json=_json_filter, json_rows=_json_rows_filter, json_pretty=_json_pretty_filter
         )

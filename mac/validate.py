@@ -36,6 +36,11 @@ SCHEMAS = {
     "dashboard": "generated/dashboard",
     "overview": "generated/dashboard",
     "provider": "generated/provider",
+    "sensor-script": "generated/sensor-script",
+    "sensor-document": "generated/sensor-document",
+    "sensor-template": "generated/sensor-template",
+    "sensor-cloud-init": "generated/sensor-cloud-init",
+    "sensor-ansible": "generated/sensor-ansible",
 }
 """The kind of a file in the provenance → the schema of its content."""
 

@@ -43,7 +43,7 @@ def git(folder: Path, *words: str) -> str:
 
 def tree(root: Path) -> dict[str, bytes]:
     """Everything that is generated."""
-    names = ("cells", "alertmanager", "dashboards", "provenance.json")
+    names = ("cells", "alertmanager", "dashboards", "sensors", "provenance.json")
     found: dict[str, bytes] = {}
     for name in names:
         place = root / name

@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 from mac import emit, engines, files, promql, render, schema, templates, validate
 from mac.bind import bind
 from mac.checks import expressions, gotext, matchers
-from mac.model import AppliesTo, Catalog, CloudWatch, CloudWatchMetric, Service, WorkingHours
+from mac.model import (
+    AppliesTo,
+    Catalog,
+    CloudWatch,
+    CloudWatchMetric,
+    Sensor,
+    SensorRun,
+    Service,
+    WorkingHours,
+)
 from mac.problems import EngineError, Problem, Severity, errors
 from tests import builders
 from tests.builders import instance, snapshot, standard
@@ -71,7 +80,8 @@ def tree(catalog: Catalog | None = None, **tags: str) -> Tree:
 
 
 def everything() -> Catalog:
-    """A catalogue that uses all that is generated: CloudWatch, working hours, dependencies."""
+    """A catalogue that uses all that is generated: CloudWatch, working hours, dependencies, sensors."""
+    sensor = Sensor("web-exporter", SensorRun.SERVICE, 9100, "web_exporter", "1.0")
     database = standard(
         "rds",
         applies_to=AppliesTo("rds-instance"),
@@ -85,7 +95,10 @@ def everything() -> Catalog:
     )
     services = (Service("web", "platform", 1, depends_on=("db",)), Service("db", "data", 2))
     chosen = builders.catalog(
-        standard(depends_on=("rds",)), database, services=services, alertmanagers=("127.0.0.1:9093",)
+        standard(depends_on=("rds",), sensors=(sensor,)),
+        database,
+        services=services,
+        alertmanagers=("127.0.0.1:9093",),
     )
     hours = WorkingHours("Europe/Madrid", ("monday:friday",), "09:00", "18:00")
     team = chosen.teams["data"]

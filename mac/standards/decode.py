@@ -41,7 +41,7 @@ from mac.model import (
     WorkingHours,
 )
 from mac.source import Document, Pointer
-from mac.standards import objectives
+from mac.standards import objectives, sensors
 
 Raw = Mapping[str, Any]
 
@@ -103,6 +103,7 @@ def project(document: Document) -> Project:
             Package(**raw, location=document.location(("spec", "packages", n, "name")))
             for n, raw in enumerate(spec.get("packages", ()))
         ),
+        downloads=sensors.downloads(document),
         location=document.location(("spec",), key=True),
         **settings,
     )
@@ -213,6 +214,7 @@ def standard(document: Document) -> Standard:
             name: _parameter(document, name, raw) for name, raw in spec.get("parameters", {}).items()
         },
         scrape=Scrape(**spec["scrape"]) if "scrape" in spec else None,
+        sensors=sensors.sensors(document),
         cloudwatch=_cloudwatch(document, spec["cloudwatch"]) if "cloudwatch" in spec else None,
         recording=tuple(_recording(document, n, raw) for n, raw in enumerate(spec.get("recording", ()))),
         alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),

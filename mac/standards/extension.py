@@ -15,6 +15,7 @@ from mac.source import Document, Pointer
 
 _NAMED: overlay.Named = {
     ("spec", "cloudwatch", "metrics"): "name",
+    ("spec", "sensors"): "name",
     ("spec", "recording"): "record",
     ("spec", "alerts"): "alert",
     ("spec", "dashboard", "panels"): "title",

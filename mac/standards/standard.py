@@ -10,7 +10,7 @@ from mac import conventions, durations, kinds, parameters
 from mac.model import EACH_PART, CloudWatch, Parameter, Scrape, Standard, StandardAlert, Text
 from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import objectives
+from mac.standards import objectives, sensors
 from mac.standards.written import Written
 
 EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, conventions.RESOURCE_ID)
@@ -42,6 +42,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
     if standard.scrape:
         interval = written.project[0].scrape_interval if written.project else _DEFAULT_INTERVAL
         yield from _scrape(standard.scrape, interval, document)
+    yield from sensors.check(standard, document)
     if standard.cloudwatch:
         yield from _cloudwatch(standard.cloudwatch.period, standard.cloudwatch.length, document)
         yield from _namespace(standard.cloudwatch.namespace, standard.applies_to.kind, document)
