@@ -40,7 +40,7 @@ def dashboard(service: str, bindings: Iterable[Binding]) -> Document | None:
             panels.append(_panel(len(panels) + 1, panel, binding, place))
         y += (len(binding.standard.panels) + 1) // _COLUMNS * _HEIGHT
     return {
-        "uid": "mac-" + hashlib.sha256(service.encode()).hexdigest()[:20],
+        "uid": uid(service),
         "title": service,
         "tags": ["mac"],
         "schemaVersion": 39,
@@ -50,6 +50,11 @@ def dashboard(service: str, bindings: Iterable[Binding]) -> Document | None:
         "templating": {"list": _variables(service, by_standard.values())},
         "panels": panels,
     }
+
+
+def uid(service: str) -> str:
+    """Under which Grafana has the dashboard of a service: `/d/<uid>`."""
+    return "mac-" + hashlib.sha256(service.encode()).hexdigest()[:20]
 
 
 def _variables(service: str, bindings: Iterable[Binding]) -> list[Document]:

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "diff": "Show what `mac generate` would change.",
     "generate": "Generate the configuration, and commit it.",
     "coverage": "Show which resources are watched, and which are not.",
+    "docs": "Render the catalogue as a static site.",
     "schema": "Print the JSON Schema of a document.",
     "demo": "Run all of it on an embedded AWS.",
     "completion": "Print the completion script of a shell.",

@@ -293,7 +293,7 @@ class _Reading:
             return standard
         address = self._address(page, document.location(("spec", "runbook")))
         alerts = tuple(
-            replace(alert, runbook=alert.runbook or f"{address}#{alert.alert.lower()}")
+            replace(alert, runbook=alert.runbook or f"{address}#{conventions.alert_anchor(alert.alert)}")
             for alert in standard.alerts
         )
         return replace(standard, runbook=address, alerts=alerts)
@@ -303,7 +303,7 @@ class _Reading:
         if "://" in page:
             return slo
         if not slo.runbook and not (self.root / conventions.RUNBOOK_DIR / page).is_file():
-            return replace(slo, runbook=conventions.SHIPPED_RUNBOOKS + page)
+            return replace(slo, runbook=conventions.runbook_address("", page))
         return replace(slo, runbook=self._address(page, slo.location))
 
     def _address(self, page: str, place: Location) -> str:
@@ -313,7 +313,7 @@ class _Reading:
             hint = "write it: what each alert means, and what to do first"
             self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
         base = self.written.project[0].runbooks if self.written.project else ""
-        return (base or conventions.SHIPPED_RUNBOOKS) + page
+        return conventions.runbook_address(base, page)
 
     def _document(self, path: Path, kinds: tuple[str, ...] | list[str]) -> Document | None:
         """The document, if it is one of these kinds and fits its schema. Extensions are put aside."""
