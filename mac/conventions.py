@@ -87,6 +87,19 @@ def slug(value: str) -> str:
     return f"{stem}~{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
 
 
+def runbook_address(base: str, page: str) -> str:
+    """Where people read a page of RUNBOOK_DIR. `{name}` in `base` stands for the page without its ".md"; else
+    the page follows the base. Without a base it is where mac's own project has the page.
+    """
+    base = base or SHIPPED_RUNBOOKS
+    return base.replace("{name}", page.removesuffix(".md")) if "{name}" in base else base + page
+
+
+def alert_anchor(alert: str) -> str:
+    """The section of a runbook that is about an alert: what GitHub and the site make of its heading."""
+    return alert.lower()
+
+
 def cell_name(account_name: str, region: str) -> str:
     return slug(f"{account_name}-{region}")
 

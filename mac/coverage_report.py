@@ -21,7 +21,7 @@ GROUPINGS = {
 
 _SHOWN = 3  # resources named for one reason
 _LONGEST = 60  # characters of a resource's name
-_SERVICE_LACKS = {
+SERVICE_LACKS = {
     "owner": "has no document, and so no owner",
     "resources": "has no resource that a standard watches",
     "page": "has no alert that pages",
@@ -109,7 +109,7 @@ def _name(text_: str) -> str:
 
 
 def _lacks(lacks: Sequence[str]) -> str:
-    return "; ".join(_SERVICE_LACKS[word] for word in lacks)
+    return "; ".join(SERVICE_LACKS[word] for word in lacks)
 
 
 def _matrix(rows: Iterable[Row]) -> str:

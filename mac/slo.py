@@ -260,7 +260,7 @@ class _Built:
             description=Text(description, place),
             for_=Text(times[0], place),
             keep_firing_for=Text(times[1], place),
-            runbook=f"{self.slo.runbook}#{name.lower()}" if self.slo.runbook else "",
+            runbook=f"{self.slo.runbook}#{conventions.alert_anchor(name)}" if self.slo.runbook else "",
             labels=self.labels,
             location=place,
         )

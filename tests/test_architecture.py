@@ -22,12 +22,19 @@ IMPORTED_AS = {
     "grafana-foundation-sdk": ["grafana_foundation_sdk"],
     "boto3": ["boto3", "botocore"],
     "GitPython": ["git", "gitdb"],
+    "markdown-it-py": ["markdown_it"],
 }
 # Libraries of whole folders.
 FOLDERS = {"click": "cli", "moto": "demo", "werkzeug": "demo"}
 
 # Said, with the reason, under the table of stages.
-NEIGHBOURS = {("coverage", "bind"), ("render", "bind"), ("routingtest", "rules"), ("ruletest", "rules")}
+NEIGHBOURS = {
+    ("coverage", "bind"),
+    ("render", "bind"),
+    ("routingtest", "rules"),
+    ("ruletest", "rules"),
+    *(("site", name) for name in ("bind", "coverage", "coverage_report", "rules")),
+}
 
 # Imports that `mac --help` waits for.
 LIGHT = {"click", "mac", "mac.__version__", "mac.cli", "mac.cli.errors", "mac.cli.options", "mac.cli.session"}

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",
     "packages": "Fetch the standards of others, and check them.",
+    "docs": "Render the catalogue as a static site.",
     "schema": "Print the JSON Schema of a document.",
     "demo": "Run all of it on an embedded AWS.",
     "completion": "Print the completion script of a shell.",

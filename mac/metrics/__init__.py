@@ -67,11 +67,15 @@ class Catalogues:
 
 
 def find(root: Path) -> Catalogues:
-    """The catalogues that mac ships, and those of the repository at `root`. Reads no file yet."""
-    own = root / conventions.METRICS_DIR
+    """The catalogues that mac ships, those of packages, and those of the repository at `root`.
+
+    Of several with one name the last counts. Reads no file yet.
+    """
+    packages = sorted((root / conventions.PACKAGES_DIR).glob(f"*/{conventions.METRICS_DIR}"))
+    homes = (_SHIPPED, *packages, root / conventions.METRICS_DIR)
     return Catalogues(
-        exporters={**_listed(_SHIPPED), **_listed(own)},
-        namespaces={**_listed(_SHIPPED / _CLOUDWATCH), **_listed(own / _CLOUDWATCH)},
+        exporters={name: path for home in homes for name, path in _listed(home).items()},
+        namespaces={name: path for home in homes for name, path in _listed(home / _CLOUDWATCH).items()},
         root=root,
     )
 

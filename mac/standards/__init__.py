@@ -328,7 +328,7 @@ class _Reading:
         if not address:
             return replace(standard, runbook="")
         alerts = tuple(
-            replace(alert, runbook=alert.runbook or f"{address}#{alert.alert.lower()}")
+            replace(alert, runbook=alert.runbook or f"{address}#{conventions.alert_anchor(alert.alert)}")
             for alert in standard.alerts
         )
         return replace(standard, runbook=address, alerts=alerts)
@@ -338,7 +338,7 @@ class _Reading:
         if "://" in page:
             return slo
         if not slo.runbook and not (self.root / conventions.RUNBOOK_DIR / page).is_file():
-            return replace(slo, runbook=conventions.SHIPPED_RUNBOOKS + page)
+            return replace(slo, runbook=conventions.runbook_address("", page))
         return replace(slo, runbook=self._address(page, slo.location))
 
     def _address(self, page: str, place: Location) -> str:
@@ -350,7 +350,7 @@ class _Reading:
             message = f"there is no page {folder}/{page}, so the alerts' links lead nowhere"
             hint = "write it: what each alert means, and what to do first"
             self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
-        return base and base + page
+        return base and conventions.runbook_address(base, page)
 
     def _runbooks(self, package: str) -> tuple[str, str]:
         """Where the pages are, and where people read them: those of a package, or the repository's own."""
