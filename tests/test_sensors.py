@@ -250,7 +250,8 @@ def test_systems_manager_takes_the_documents_and_the_associations_of_the_library
             for target in asked["Targets"]:
                 assert len(target["Key"]) <= key["max"]
                 assert re.fullmatch(r"[\w \-_.:/=@]*", target["Key"])  # its pattern in the words of re
-    listed = client.list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}])["DocumentIdentifiers"]
+    pages = client.get_paginator("list_documents").paginate(Filters=[{"Key": "Owner", "Values": ["Self"]}])
+    listed = [document for page in pages for document in page["DocumentIdentifiers"]]
     assert {d["Name"] for d in listed} >= {f"mac-sensors-{name}" for name in named}
 
 
