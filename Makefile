@@ -38,9 +38,10 @@ bench-inventory: venv ## Measure the reading of 100,000 machines: BENCH="--insta
 soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
 	timeout 3600 $(BIN)/python -m tests.faults
 
-docs: venv ## Write docs/cli.md and docs/kinds.md anew from the code
+docs: venv ## Write docs/cli.md, docs/kinds.md and docs/library.md anew from the code
 	$(BIN)/python scripts/cli_docs.py
 	$(BIN)/python scripts/kinds_docs.py
+	$(BIN)/python scripts/standards_docs.py
 
 venv: ## Set up .venv
 	@$(PYTHON) scripts/venv.py

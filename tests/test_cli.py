@@ -70,7 +70,7 @@ def test_every_command_accepts_verbose_after_its_name() -> None:
         assert any("--verbose" in option.opts for option in command.params), path
 
 
-@pytest.mark.parametrize("script", ["cli_docs", "kinds_docs"])
+@pytest.mark.parametrize("script", ["cli_docs", "kinds_docs", "standards_docs"])
 def test_a_page_that_is_written_from_the_code_is_up_to_date(script: str) -> None:
     spec = importlib.util.spec_from_file_location(script, PROJECT / f"scripts/{script}.py")
     assert spec

@@ -397,7 +397,8 @@ def test_the_metrics_of_global_services_are_read_in_us_east_1(
 ) -> None:
     site = of_kind(reading[0], "cloudfront-distribution")["site0"]
     source = CloudWatch("AWS/CloudFront", (CloudWatchMetric("5xxErrorRate", ("Average",)),))
-    assert scraping._static_job(Member(site, {}), source)["regions"] == ["us-east-1"]
+    (job,) = scraping._static_jobs(Member(site, {}), source)
+    assert job["regions"] == ["us-east-1"]
 
 
 def test_the_states_are_those_of_aws() -> None:
