@@ -8,7 +8,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-inventory soak format docs venv engines clean
+.PHONY: help demo test check bench bench-inventory soak format docs venv engines browser clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 8,26
@@ -16,7 +16,7 @@ help: ## Show this list
 demo: venv engines ## Run all of it on an embedded AWS: DEMO="--machines 20000 --keep"
 	@$(WITH_ENGINES) $(BIN)/mac demo $(DEMO)
 
-test: venv engines ## Run the tests: TESTS="tests/test_cli.py -k help"
+test: venv engines browser ## Run the tests: TESTS="tests/test_cli.py -k help"
 	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(TESTS)
 
 check: venv ## Check format, lint, types and the import rules
@@ -48,6 +48,9 @@ venv: ## Set up .venv
 
 engines: ## Unpack Prometheus and Alertmanager of three generations into .engines
 	@$(PYTHON) scripts/engines.py
+
+browser: ## Unpack a headless Chromium into .engines, for the tests of the site
+	@$(PYTHON) scripts/browser.py
 
 clean: ## Remove what was set up and cached
 	rm -rf .venv .engines .hypothesis .mypy_cache .ruff_cache .pytest_cache build dist

@@ -147,7 +147,7 @@ class Apt:
         for keyring in keyrings:
             options = f"[signed-by={keyring}] " if keyring else ""
             (self.folder / "sources.list").write_text(f"deb {options}{self.uri} {self.suite} main\n")
-            done = self._run("update", "--error-on=any")
+            done = self.run("update", "--error-on=any")
             if done.returncode == 0:
                 return
             said = done.stderr.strip()
@@ -156,13 +156,13 @@ class Apt:
     def download(self, package: str) -> Path:
         """The package's file, verified against the index."""
         before = set((self.folder / "packages").iterdir())
-        done = self._run("download", package, cwd=self.folder / "packages")
+        done = self.run("download", package, cwd=self.folder / "packages")
         new = sorted(set((self.folder / "packages").iterdir()) - before)
         if done.returncode != 0 or len(new) != 1:
             raise UnpackError(f"{package} of {self.suite} could not be fetched:\n{done.stderr.strip()}")
         return new[0]
 
-    def _run(self, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         options = {
             "Dir::Etc::sourcelist": self.folder / "sources.list",
             "Dir::Etc::sourceparts": self.folder / "sources.list.d",

@@ -365,3 +365,47 @@ def test_a_python_that_is_too_old_is_told(
     monkeypatch.setattr(venv, "OLDEST", (99, 0))
     assert venv.main() == 1
     assert "mac needs Python 99.0 or later" in capsys.readouterr().err
+
+
+# --- the browser -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(PROJECT / "scripts"))
+    return load("browser")
+
+
+class SaysWhatItNeeds:
+    """An apt whose answer is given."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+
+    def run(self, *_words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 0, self.answer, "no such package")
+
+
+def test_the_browser_comes_with_what_it_needs_and_without_the_c_library(browser: ModuleType) -> None:
+    said = (
+        "'http://mirror.invalid/libc6_2.36-9_amd64.deb' libc6_2.36-9_amd64.deb 2759320 SHA256:0\n"
+        "'http://mirror.invalid/libnss3_3.87.deb' libnss3_2%3a3.87-1_amd64.deb 1332396 SHA256:0\n"
+        "'http://mirror.invalid/c.deb' chromium-headless-shell_150.0-1~deb12u1_amd64.deb 5 SHA256:0\n"
+    )
+    assert browser.packages(SaysWhatItNeeds(said)) == ["libnss3", "chromium-headless-shell"]
+
+
+def test_a_suite_without_the_browser_is_told(browser: ModuleType) -> None:
+    with pytest.raises(browser.engines.UnpackError, match="is not to be had:\nno such package"):
+        browser.packages(SaysWhatItNeeds(""))
+
+
+def test_a_browser_that_another_version_of_the_script_unpacked_does_not_count(
+    browser: ModuleType, tmp_path: Path
+) -> None:
+    (tmp_path / "chromium").touch(mode=0o755)
+    assert not browser.is_complete(tmp_path)
+    (tmp_path / engines.STAMP).write_text(browser.fingerprint())
+    assert browser.is_complete(tmp_path)
+    (tmp_path / engines.STAMP).write_text("of another")
+    assert not browser.is_complete(tmp_path)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mac import conventions, markdown, rules, slo
-from mac.model import AlertSeverity, Service, Standard, StandardAlert
+from mac.model import AlertSeverity, Service, Standard, StandardAlert, Text
 from mac.site import places
 from mac.site.material import Material
+from mac.templating import Mode, Names, TemplateError, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class Entry:
     runbook: Runbook
     meaning: str
     service: str = ""
+
+    @property
+    def waits(self) -> str:
+        """How long the condition must hold, with the standard's own parameters."""
+        return _by_default(self.alert.for_, self.standard)
+
+    @property
+    def stays(self) -> str:
+        """How long it goes on firing when the condition no longer holds."""
+        return _by_default(self.alert.keep_firing_for, self.standard)
 
 
 class Library:
@@ -94,6 +105,14 @@ class Library:
                 compiled = slo.standard(objective, indicator, standards)
                 page = places.service(service.name)
                 yield from self._entries(compiled, page, service.name, tier=service.tier)
+
+
+def _by_default(text: Text, standard: Standard) -> str:
+    """A duration as it is where nobody sets a parameter; as it is written where that is not enough to know."""
+    try:
+        return template(text.text, Mode.EXPRESSION).render({"p": Names(standard.defaults)})
+    except TemplateError:
+        return text.text
 
 
 def _by_name(entries: Iterable[Entry]) -> list[Entry]:
