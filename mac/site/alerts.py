@@ -108,7 +108,7 @@ class Library:
 
 
 def _by_default(text: Text, standard: Standard) -> str:
-    """A duration as it is where nobody sets a parameter; as it is written where that is not enough to know."""
+    """A duration as it is where nobody sets a parameter, else as it is written."""
     try:
         return template(text.text, Mode.EXPRESSION).render({"p": Names(standard.defaults)})
     except TemplateError:
