@@ -22,6 +22,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,8 +32,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.model import OperationModel, Shape
-from moto.core.serialize import get_serializer_class
-from moto.core.utils import get_service_model
 
 from mac.kinds import all_kinds
 
@@ -68,7 +67,7 @@ def sizes(instances: int, accounts: int, regions: int) -> list[int]:
 # --- answers from the service's own model ------------------------------------------------------------
 
 
-def _example(shape: Shape, name: str, above: tuple[str, ...] = ()) -> Any:
+def example(shape: Shape, name: str, above: tuple[str, ...] = ()) -> Any:
     """A value of this shape, small and always the same; None where it would go too deep."""
     if shape.type_name == "structure":
         if shape.name in above or len(above) > _DEEP:
@@ -77,18 +76,18 @@ def _example(shape: Shape, name: str, above: tuple[str, ...] = ()) -> Any:
             key, value = sorted(shape.members)
             return {key: "service", value: "search"}
         found = {
-            key: _example(member, key, (*above, shape.name))
+            key: example(member, key, (*above, shape.name))
             for key, member in shape.members.items()
             if not _TOKENS.fullmatch(key)
         }
         return {key: value for key, value in found.items() if value is not None}
     if shape.type_name == "list":
-        item = _example(shape.member, name.rstrip("s"), above)
+        item = example(shape.member, name.rstrip("s"), above)
         return [] if item is None else [item]
     if shape.type_name == "map":
         if shape.value.type_name == "string":
             return dict(_TAGS)
-        value = _example(shape.value, name, above)
+        value = example(shape.value, name, above)
         return {} if value is None else {"one": value}
     if shape.type_name == "string":
         return _text(shape, name)
@@ -161,10 +160,14 @@ def _mend(service: str, operation: str, answer: dict[str, Any]) -> None:  # noqa
 
 @cache
 def operation_of(service: str, operation: str) -> OperationModel:
+    from moto.core.utils import get_service_model  # late: who reads from here shares this module
+
     return get_service_model(service).operation_model(operation)
 
 
-def _rendered(model: OperationModel, answer: Mapping[str, Any]) -> bytes:
+def rendered(model: OperationModel, answer: Mapping[str, Any]) -> bytes:
+    from moto.core.serialize import get_serializer_class
+
     service = model.service_model
     made = get_serializer_class(service.service_name, service.resolved_protocol)(operation_model=model)
     body = made.serialize(answer)["body"]
@@ -368,7 +371,7 @@ class Answers:
         model = operation_of(service, operation)
         if service == "ec2" and operation == "DescribeInstances":
             return self._machines(model, *variant)
-        answer = _example(model.output_shape, operation) if model.output_shape else {}
+        answer = example(model.output_shape, operation) if model.output_shape else {}
         if service == "autoscaling" and operation == "DescribeAutoScalingGroups":
             first, page, machines = (int(value) for value in variant[:3])
             groups = -(-machines // GROUP_SIZE)
@@ -380,14 +383,14 @@ class Answers:
             for described in (*answer.get("DBClusters", ()), *answer.get("DBInstances", ())):
                 described["Engine"] = variant[0]
         _mend(service, operation, answer)
-        return _rendered(model, answer)
+        return rendered(model, answer)
 
     def _machines(self, model: OperationModel, first: str, page: str, machines: str, changed: str) -> bytes:
         start, end = int(first), min(int(first) + int(page), int(machines))
         answer: dict[str, Any] = {"Reservations": []}
         if end < int(machines):
             answer["NextToken"] = f"p{end}"
-        whole = _rendered(model, answer)
+        whole = rendered(model, answer)
         if start >= end:
             return whole
         items = b"".join(self._item(model, i, bool(changed) and i == start) for i in range(start, end))
@@ -408,7 +411,7 @@ class Answers:
                 self._items[key] = _renumbered(pattern, number)
             else:
                 answer = {"Reservations": [{**reservation, "Instances": [_machine(number, changed)]}]}
-                whole = _rendered(model, answer)
+                whole = rendered(model, answer)
                 found = re.search(rb"<reservationSet>(.*)</reservationSet>", whole, re.DOTALL)
                 if found is None:
                     raise RuntimeError("the machines are not where EC2 has them")
@@ -488,6 +491,7 @@ class Tally:
     flying: int = 0
     peak: int = 0
     unknown: list[str] = field(default_factory=list)
+    since: float = field(default_factory=time.process_time)
 
     def told(self) -> dict[str, Any]:
         return {
@@ -497,6 +501,7 @@ class Tally:
             "bytes": self.sent,
             "in_flight": self.peak,
             "unknown": sorted(set(self.unknown)),
+            "cpu": time.process_time() - self.since,
         }
 
 

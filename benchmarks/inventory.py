@@ -4,7 +4,8 @@
 
 Starts benchmarks/fake_aws.py, an endpoint on loopback that answers every call after 100 ms, and reads all
 kinds of resources from it in a process of its own, as `mac inventory` does. Prints what came of it and writes
-benchmarks/results/inventory.json.
+benchmarks/results/inventory.json. The endpoint takes CPU time of the same cores: that is told as well, and so
+is the load of the machine before, since wall times mean little on one that does other work.
 
 The fewest possible calls: each distinct request once, lists on AWS's largest pages, one list of databases for
 the three kinds that it tells of, and no call for an identity that AssumeRole has told already.
@@ -15,7 +16,10 @@ more than asked for); the bare parsing (expat or json, nothing else) of the same
 
 The script is boto3 as one writes it first: a session for each region, one call after the other. It makes the
 same calls as mac's kinds do. It reads one region of one account, and its time is scaled by the number of
-calls. Cartography is not measured: it needs a Neo4j server.
+calls. With --cartography PYTHON the machines alone are read by cartography too, without its writes to Neo4j:
+
+    python3 -m venv peer && peer/bin/pip install cartography
+    .venv/bin/python benchmarks/inventory.py --cartography peer/bin/python
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -66,13 +70,14 @@ class Setting:
     regions: int
     latency: float
     concurrency: int
+    only: Sequence[str] = ()  # kinds; all of them where none is named
 
     def config(self) -> InventoryConfig:
         ids = [fake_aws.account_id(i) for i in range(self.accounts)]
         return InventoryConfig(
             tuple(Account(i, f"account-{i}", f"arn:aws:iam::{i}:role/mac") for i in ids),
             fake_aws.REGIONS[: self.regions],
-            kinds=kinds(),
+            kinds=tuple(self.only) or kinds(),
             concurrency=self.concurrency,
         )
 
@@ -144,6 +149,7 @@ def read(setting: Setting, *, again: bool = True) -> dict[str, Any]:
     """Reads, and if `again` a second time: one machine has changed by then."""
     address, config = os.environ["AWS_ENDPOINT_URL"], setting.config()
     before = _peak_mb()
+    ask(address, "reset")  # what the endpoint took to start is not of the reading
     wall, busy = time.perf_counter(), time.process_time()
     first = collect(config, Snapshot(), now=NOW)
     took, used = time.perf_counter() - wall, time.process_time() - busy
@@ -239,6 +245,31 @@ def script(setting: Setting) -> dict[str, Any]:
     return {"seconds": took, "resources": len(found), "calls": sum(stats["calls"].values())}
 
 
+def cartography(setting: Setting, python: Path) -> dict[str, Any]:
+    """The machines alone, read by cartography and by mac. `python`: one that has cartography."""
+    config = setting.config()
+    given = json.dumps([[a.id for a in config.accounts], list(config.regions)])
+    with endpoint(setting) as address:
+        own = _in_own_process("read-once", replace(setting, only=("ec2-instance",)), address)
+    with endpoint(setting) as address:
+        told = subprocess.run(
+            [python, PROJECT / "benchmarks/cartography_ec2.py", given],
+            env=_environment(address),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    peer = json.loads(told.stdout)
+    if peer["instances"] != own["resources"]:
+        raise SystemExit(f"cartography found {peer['instances']} machines, mac {own['resources']}")
+    return {
+        "version": peer["version"],
+        "measured": "EC2 instances: calls and transformation, without the writes to Neo4j",
+        "seconds": round(peer["seconds"], 2),
+        "mac_seconds": round(own["seconds"], 2),
+        "cartography_over_mac": round(peer["seconds"] / own["seconds"], 2),
+    }
+
+
 # --- what is possible --------------------------------------------------------------------------------
 
 
@@ -293,12 +324,14 @@ def measure(setting: Setting, *, again: bool) -> dict[str, Any]:
     return found | {"ideal": ideal(setting, stats), "fewest": fewest(setting, stats)}
 
 
-def run(setting: Setting, growth: Iterable[int]) -> dict[str, Any]:
+def run(setting: Setting, growth: Iterable[int], beside: Iterable[int]) -> dict[str, Any]:
+    load = os.getloadavg()[0]
     steps = [
         (n, measure(replace(setting, instances=n), again=n == setting.instances))
         for n in sorted({*growth, setting.instances})
     ]
     found = next(step for n, step in steps if n == setting.instances)
+    others = [(n, measure(replace(setting, concurrency=n), again=False)) for n in beside]
     with endpoint(setting) as address:
         plain = _in_own_process("script", setting, address)
     calls = sum(found["stats"]["calls"].values())
@@ -326,6 +359,8 @@ def run(setting: Setting, growth: Iterable[int]) -> dict[str, Any]:
         "peak_mb": round(found["peak_mb"], 1),
         "start_mb": round(found["start_mb"], 1),
         "cpu_seconds": round(found["cpu"], 2),
+        "endpoint_cpu_seconds": round(found["stats"]["cpu"], 2),
+        "load_before": round(load, 1),
         "cpu_ms_per_resource": round(found["cpu"] / found["resources"] * 1000, 3),
         "growth": [
             {
@@ -336,6 +371,14 @@ def run(setting: Setting, growth: Iterable[int]) -> dict[str, Any]:
                 "wall_over_ideal": round(step["seconds"] / max(step["ideal"].values()), 3),
             }
             for n, step in steps
+        ],
+        "by_concurrency": [
+            {
+                "concurrency": n,
+                "seconds": round(step["seconds"], 2),
+                "wall_over_ideal": round(step["seconds"] / max(step["ideal"].values()), 3),
+            }
+            for n, step in sorted([*others, (setting.concurrency, found)], key=lambda pair: pair[0])
         ],
         "second_run": {
             "seconds": round(found["second_seconds"], 2),
@@ -363,9 +406,21 @@ def show(result: Mapping[str, Any]) -> str:
         ("wall over ideal", f"{result['wall_over_ideal']}"),
         ("peak memory", f"{result['peak_mb']} MB"),
         ("CPU per resource", f"{result['cpu_ms_per_resource']} ms ({result['cpu_seconds']} s)"),
+        ("CPU of the endpoint", f"{result['endpoint_cpu_seconds']} s, on the same {result['cores']} cores"),
+        ("load before", f"{result['load_before']} (well above 0, wall times are those of a busy machine)"),
         ("growth", ", ".join(f"{step['instances']:,}: {step['seconds']} s" for step in result["growth"])),
+        (
+            "by concurrency",
+            ", ".join(
+                f"{step['concurrency']}: {step['seconds']} s ({step['wall_over_ideal']} of the ideal)"
+                for step in result["by_concurrency"]
+            ),
+        ),
         ("script over mac", f"{result['script_over_mac']} (one region measured, scaled by calls)"),
     ]
+    if peer := result.get("cartography"):
+        what = f"{peer['cartography_over_mac']} (version {peer['version']}; {peer['measured']})"
+        rows.append(("cartography over mac", what))
     return table(rows)
 
 
@@ -375,7 +430,14 @@ def main() -> None:
     arguments.add_argument("--accounts", type=int, default=50)
     arguments.add_argument("--regions", type=int, default=len(fake_aws.REGIONS))
     arguments.add_argument("--latency", type=float, default=0.1, help="seconds for every answer")
-    arguments.add_argument("--concurrency", type=int, default=64)
+    usual = InventoryConfig((), ()).concurrency
+    arguments.add_argument("--concurrency", type=int, default=usual, help="[default: mac's own]")
+    arguments.add_argument(
+        "--beside", type=int, nargs="*", default=[16, 64], help="read once more with these, to compare"
+    )
+    arguments.add_argument(
+        "--cartography", type=Path, metavar="PYTHON", help="compare with the cartography that this Python has"
+    )
     arguments.add_argument("--output", type=Path, default=RESULTS)
     arguments.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
     arguments.add_argument("--setting", type=json.loads, help=argparse.SUPPRESS)
@@ -385,7 +447,9 @@ def main() -> None:
         return
     setting = Setting(given.instances, given.accounts, given.regions, given.latency, given.concurrency)
     growth = [n for n in (1000, 10_000, 100_000) if n < setting.instances]
-    result = run(setting, growth)
+    result = run(setting, growth, given.beside)
+    if given.cartography:
+        result["cartography"] = cartography(setting, given.cartography)
     print(show(result), end="")
     given.output.write_bytes(emit.json_pretty(result))
 

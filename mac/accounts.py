@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from mac.answers import CallError, Cause
-from mac.aws import HUB, Access, Aws
+from mac.aws import HUB, MAIN_REGIONS, Access, Aws
 from mac.kinds import Kind
 from mac.kinds.kind import Api, Place, Raw
 from mac.model import (
@@ -34,7 +34,7 @@ ACCOUNTS = Scope(HUB, GLOBAL_REGION, "account")
 """The scope of the organization's list of accounts."""
 
 _LONGEST_NAME = 63  # it is part of file names
-_MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+_FEW = 3  # accounts that may always leave
 
 
 def regions_scope(account: str) -> Scope:
@@ -93,15 +93,12 @@ def organization_kind(organization: Organization) -> Kind:
         return _fetch(api, organization)
 
     def transform(_: Place, raw: Raw) -> Resource:
-        return Resource(
-            arn=raw["Arn"],
-            kind="account",
-            account=HUB,
-            region=GLOBAL_REGION,
-            id=raw["Id"],
+        return replace(
+            _account(raw["Id"]),
             name=raw.get("Name") or "",
             # `Status` is what `State` replaces.
             state=raw.get("State") or raw["Status"],
+            attributes={"arn": raw["Arn"]},
         )
 
     return Kind(
@@ -112,6 +109,11 @@ def organization_kind(organization: Organization) -> Kind:
         fetch=fetch,
         transform=transform,
     )
+
+
+def _account(number: str) -> Resource:
+    """By its number alone, so that it can be compared with what was known: its ARN was not kept."""
+    return Resource(arn="", kind="account", account=HUB, region=GLOBAL_REGION, id=number)
 
 
 Reader = Callable[[Access, Kind, Place, Mapping[Key, Resource]], Iterable[Resource]]
@@ -125,10 +127,13 @@ def find(config: InventoryConfig, last: Snapshot, aws: Aws, read: Reader) -> Fou
     if organization is None:
         return found
     listed = {account.id for account in config.accounts}
+    before = [_account(a.id) for a in last.accounts if a.id not in listed]
     try:
         access = aws.hub(home_region(config), config.via)
         place = Place(HUB, home_region(config), access.partition)
-        answer = list(read(access, organization_kind(organization), place, {}))
+        there = {account.sort_key: account for account in before}
+        answer = list(read(access, organization_kind(organization), place, there))
+        _refuse_loss(before, answer, config.largest_loss)
     except CallError as error:
         found.errors[ACCOUNTS] = error
         found.left_out = {a.id: a for a in last.accounts if a.left_out and a.id not in listed}
@@ -145,9 +150,28 @@ def find(config: InventoryConfig, last: Snapshot, aws: Aws, read: Reader) -> Fou
         if why:
             found.left_out[account.id] = KnownAccount(account.id, names[account.id], left_out=why)
         else:
-            partition = account.arn.split(":")[1]
+            partition = account.attributes["arn"].split(":")[1]
             found.accounts.append(_member(account.id, names[account.id], organization, partition))
     return found
+
+
+def _refuse_loss(before: Sequence[Resource], answer: Iterable[Resource], allowed: float) -> None:
+    """Raises CallError when more of the known accounts are missing than ever leave at a time.
+
+    An account that is closed is listed for months as suspended. One that is not listed at all has left the
+    organization, or its units; or the answer is wrong, and with it all that is watched there would go.
+    """
+    there = {account.id for account in answer}
+    missing = sorted(account.id for account in before if account.id not in there)
+    few = len(missing) < _FEW and len(missing) < len(before)
+    if not missing or few or len(missing) <= allowed * len(before):
+        return
+    named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+    raise CallError(
+        f"of the {len(before)} accounts that the organization had, {len(missing)} are not listed any more "
+        f"({named}); if they have left, allow it once with --allow-shrink",
+        cause=Cause.SHRUNK,
+    )
 
 
 def _member(account: str, name: str, organization: Organization, partition: str) -> Account:
@@ -167,7 +191,7 @@ def _left_out(account: Resource, organization: Organization) -> str:
     if account.state != "ACTIVE":
         return f"the organization says that it is {account.state.lower().replace('_', ' ')}"
     # An account's ARN names the management account: arn:aws:organizations::MANAGEMENT:account/o-…/ID.
-    if account.arn.split(":")[4] == account.id and not organization.include_management:
+    if account.attributes["arn"].split(":")[4] == account.id and not organization.include_management:
         return "the management account is read only with include_management"
     return ""
 
@@ -215,7 +239,7 @@ def access_partition(config: InventoryConfig) -> str:
 def home_region(config: InventoryConfig) -> str:
     """The region in which questions are asked that belong to none."""
     known = config.regions or _exact(config.enabled_regions)
-    return known[0] if known else _MAIN_REGIONS.get(access_partition(config), "us-east-1")
+    return known[0] if known else MAIN_REGIONS.get(access_partition(config), "us-east-1")
 
 
 def _exact(enabled: EnabledRegions | None) -> tuple[str, ...]:
@@ -270,7 +294,7 @@ def _still_chosen(regions: Iterable[str], enabled: EnabledRegions) -> tuple[str,
 
 def _chosen(regions: Iterable[str], enabled: EnabledRegions) -> tuple[str, ...]:
     """Those that fit; what belongs to no region is asked in the first: one named, or the partition's main."""
-    exact, main = _exact(enabled), tuple(_MAIN_REGIONS.values())
+    exact, main = _exact(enabled), tuple(MAIN_REGIONS.values())
 
     def rank(region: str) -> tuple[int, int, str]:
         named = exact.index(region) if region in exact else len(exact)

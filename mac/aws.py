@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
-from xml.etree.ElementTree import ParseError
 
 import boto3
 import botocore
@@ -34,22 +33,21 @@ from botocore.session import Session as CoreSession
 
 from mac import __version__, answers
 from mac.acting import ActingProvider, acting, acting_as
-from mac.answers import CallError, Cause
+from mac.answers import FAILURES, CallError, Cause, explain
 from mac.kinds.kind import Answer, Gone, Item, Kind, Raw
 from mac.model import Account, ScopeState, Via
+from mac.models import model_loader
 from mac.parsing import ParserFactory
+from mac.regions import RegionLists
 from mac.retries import Budget, delay
 
 HUB = "organization"
 """Stands for the account from which others are entered, whose number nobody needs."""
 
-ROLE_CALL, IDENTITY_CALL, REGIONS_CALL = "AssumeRole", "GetCallerIdentity", "DescribeRegions"
+ROLE_CALL, IDENTITY_CALL = "AssumeRole", "GetCallerIdentity"
 
 _USER_AGENT = f"mac/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
-_MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-# ParseError: S3's GetBucketLocation is parsed by a hook of botocore's that lets it through.
-_FAILURES = (failures.BotoCoreError, failures.ClientError, ResponseParserError, ParseError)
-_NOT_ENABLED = "not-opted-in"
+MAIN_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 _TRANSIENT = (500, 502, 503, 504)
 _TOO_MANY = 429
 
@@ -65,30 +63,6 @@ class Limits:
     page_size: int = 0
     pause: float = 1
     retries: int = 100
-
-
-def explain(error: Exception, operation: str) -> CallError:
-    """What a failure of boto3 means. The reason reads the same each time the same thing happens."""
-    if isinstance(error, CallError):
-        return error
-    if isinstance(error, failures.ClientError):
-        told = error.response.get("Error", {})
-        return answers.meaning(error.operation_name, told.get("Code", ""), told.get("Message", ""))
-    if isinstance(error, failures.ReadTimeoutError | failures.ConnectTimeoutError):
-        return CallError(f"{operation}: timed out", cause=Cause.TIMEOUT)
-    if isinstance(error, failures.NoCredentialsError | failures.PartialCredentialsError):
-        return CallError("no AWS credentials were found", cause=Cause.EXPIRED)
-    if isinstance(error, ResponseParserError | ParseError):
-        reason = f"{operation}: the answer cannot be read: {answers.words(error)}"
-        return CallError(reason, cause=Cause.MALFORMED)
-    if isinstance(error, failures.PaginationError):
-        return CallError(f"{operation}: the list of pages does not end", cause=Cause.TRUNCATED)
-    if isinstance(error, failures.ResponseStreamingError | failures.IncompleteReadError):
-        return CallError(f"{operation}: the answer was cut short", cause=Cause.TRUNCATED)
-    doubt = isinstance(error, failures.EndpointConnectionError)
-    lost = isinstance(error, failures.HTTPClientError | failures.ConnectionError)
-    cause = Cause.UNREACHABLE if lost else Cause.FAILED
-    return CallError(f"{operation}: {answers.words(error)}", region_in_doubt=doubt, cause=cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +92,10 @@ class Aws:
             account_id_endpoint_mode="disabled",  # a shared client must not keep one account's host
         )
         core = CoreSession()
-        core.register_component("response_parser_factory", ParserFactory())
+        unread: dict[str, tuple[bytes, ...]] = {}
+        # Where models lie is a setting of the SDK, which may be wrong: it is said when the first is wanted.
+        core.lazy_register_component("data_loader", lambda: model_loader(core, unread))
+        core.register_component("response_parser_factory", ParserFactory(unread))
         core.register_component("credential_provider", CredentialResolver([ActingProvider()]))
         core.register("before-parse", _check_answer)
         core.register("before-send", self._refuse_when_over)
@@ -128,7 +105,8 @@ class Aws:
         self._ambient: Credentials | None = None
         self._hubs: dict[Via, Credentials] = {}
         self._clients: dict[tuple[str, str], Any] = {}
-        self._regions: dict[str, Mapping[str, str]] = {}
+        self._regions: dict[str, Mapping[str, bool]] = {}
+        self._region_lists = RegionLists()
         self._lock = threading.RLock()
         self._stopped = threading.Event()
 
@@ -190,6 +168,11 @@ class Aws:
         with self._lock:
             return self._core.get_service_model(service).shape_for(name)
 
+    def paging(self, service: str, operation: str) -> Mapping[str, Any]:
+        """How botocore pages through an operation."""
+        found: Mapping[str, Any] = self._core.get_paginator_model(service).get_paginator(operation)
+        return found
+
     def enter(self, account: Account, region: str, via: Via | None = None) -> Access:
         """The way into an account: by its role, from `via` if there is one, or with the ambient credentials.
 
@@ -205,7 +188,7 @@ class Aws:
             with acting_as(credentials, budget):
                 caller = self.client("sts", region).get_caller_identity()
                 partition = self._core.get_partition_for_region(region)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise explain(error, IDENTITY_CALL) from error
         if caller["Account"] != account.id:
             way = f"the role {account.role_arn}" if account.role_arn else "the ambient credentials"
@@ -262,38 +245,44 @@ class Aws:
 
     def enabled_regions(self, access: Access, region: str = "") -> tuple[str, ...]:
         """The regions that the account has enabled, sorted; `region` is asked. Raises CallError."""
-        try:
-            known = self._opted(access, region)
-        except _FAILURES as error:
-            raise explain(error, REGIONS_CALL) from error
-        return tuple(sorted(r for r, status in known.items() if status != _NOT_ENABLED))
+        return tuple(sorted(name for name, enabled in self._opted(access, region).items() if enabled))
 
-    def _opted(self, access: Access, region: str = "") -> Mapping[str, str]:
-        """Every region of the partition, and whether the account has enabled it."""
+    def _opted(self, access: Access, region: str = "") -> Mapping[str, bool]:
+        """Every region of the partition, and whether the account has enabled it. Raises CallError."""
         with self._lock:
             known = self._regions.get(access.account)
         if known is None:
-            main = region or _MAIN_REGIONS.get(access.partition, "us-east-1")
-            with acting_as(access.credentials, access.budget):
-                answer = self.client("ec2", main).describe_regions(AllRegions=True)
-            known = {r["RegionName"]: r.get("OptInStatus", "") for r in answer["Regions"]}
+            main = region or MAIN_REGIONS.get(access.partition, "us-east-1")
+            known = self._region_lists.ask(self.client, main, access.credentials, access.budget)
             with self._lock:
                 self._regions[access.account] = known
         return known
 
-    def judge_region(self, access: Access, region: str, error: CallError) -> CallError:
-        """The error again, or that the region is disabled if AWS says so itself."""
+    def judge_region(self, access: Access, region: str, error: CallError, service: str = "") -> CallError:
+        """The error again, or that the region is disabled if AWS says so itself.
+
+        `service`: what was asked. No service is in all regions, and where it is not its name leads nowhere.
+        """
         try:
             known = self._opted(access)
-        except _FAILURES:
+        except CallError:
             return error
         if region not in known:
             reason = f"AWS knows no region {region} ({error.reason})"
             return CallError(reason, error.state, error.code, cause=Cause.UNKNOWN_REGION)
-        if known[region] == _NOT_ENABLED:
+        if not known[region]:
             reason = "the account has not enabled this region"
             return CallError(reason, ScopeState.DISABLED, error.code, cause=Cause.DISABLED)
+        if error.cause is Cause.UNREACHABLE and service and not self._offers(service, region):
+            reason = f"the SDK knows no endpoint of {service} in {region} ({error.reason})"
+            return CallError(reason, error.state, error.code, cause=Cause.UNKNOWN_REGION)
         return error
+
+    def _offers(self, service: str, region: str) -> bool:
+        """Whether the service has an endpoint in the region, as far as botocore's list goes."""
+        with self._lock:
+            partition = self._core.get_partition_for_region(region)
+            return region in self._core.get_available_regions(service, partition)
 
     @contextmanager
     def scope(
@@ -335,19 +324,32 @@ class ScopeApi:
                 self.paged = True
                 self.doubtful = self.doubtful or blank
             items = _under(page, key)
+            if items is None:
+                if self._always_tells(operation, key):
+                    raise CallError(f"{operation}: an answer without {key}", cause=Cause.MALFORMED)
+                # Some services leave out an empty list, and an answer of nobody has none either.
+                items, self.paged = (), True
             first, blank = False, not items
             if more and page.get(more) and not items:
                 raise CallError(f"{operation}: an empty page says that there are more")
             yield from items
 
+    def _always_tells(self, operation: str, key: str) -> bool:
+        """Whether AWS sends the list when it is empty as well: by the service's model, or as was seen."""
+        service = self._client(operation).meta.service_model
+        required = service.operation_model(operation).output_shape.required_members
+        return key in required or service.service_name in answers.TELLING
+
     def _paginator(self, operation: str, key: str) -> Any:
         client, paging = self._client(operation), self._kind.paging.get(operation)
         if paging is None:
-            return client.get_paginator(xform_name(operation))
-        declared = {"input_token": paging.token, "output_token": paging.next, "result_key": key}
-        declared |= {"limit_key": paging.limit} if paging.limit else {}
-        declared |= {"more_results": paging.more} if paging.more else {}
+            declared: Any = self._aws.paging(self._kind.service, operation)
+        else:
+            declared = {"input_token": paging.token, "output_token": paging.next, "result_key": key}
+            declared |= {"limit_key": paging.limit} if paging.limit else {}
+            declared |= {"more_results": paging.more} if paging.more else {}
         model = client.meta.service_model.operation_model(operation)
+        # Not the client's own `get_paginator`: it makes a class, with a documentation, for every list.
         return Paginator(getattr(client, xform_name(operation)), declared, model)
 
     def call(
@@ -399,7 +401,7 @@ class ScopeApi:
     def _translated(self, operation: str, gone: tuple[str, ...]) -> Iterator[None]:
         try:
             yield
-        except _FAILURES as error:
+        except FAILURES as error:
             found = explain(error, operation)
             if found.code and found.code in gone:
                 raise Gone from error
@@ -407,42 +409,23 @@ class ScopeApi:
 
 
 def _under(page: Raw, key: str) -> Any:
-    """The items of a page; `outer.inner` where a service wraps its list."""
+    """The items of a page, None where it has no list; `outer.inner` where a service wraps its list."""
     found: Any = page
     for part in key.split("."):
-        found = found.get(part) or {}
+        found = (found or {}).get(part)
     return found
 
 
 def _check_answer(**event: Any) -> None:
-    """Fails a successful answer that botocore would take for an empty one."""
+    """Fails a successful answer that botocore would take for an empty one, and puts an error that is not
+    of the service's own form into it."""
     model, answer = event["operation_model"], event["response_dict"]
-    body = answer.get("body")
-    if answer["status_code"] < 300 and isinstance(body, bytes):
-        fault = answers.fault(model.name, "json" in model.service_model.resolved_protocol, body)
-        if fault:
-            raise ResponseParserError(fault)
-
-
-def role_clients(role_arn: str, endpoint_url: str) -> Callable[[str, str], Any]:
-    """Makes clients (of a service, in a region) at `endpoint_url` that act by an assumed role.
-
-    For building an embedded AWS, with made-up credentials. What reads a real one goes through `Aws`.
-    """
-    config = Config(read_timeout=300, retries={"total_max_attempts": 1}, proxies={})
-    session = boto3.Session(aws_access_key_id="embedded", aws_secret_access_key="embedded")  # noqa: S106
-    sts = session.client("sts", region_name="us-east-1", endpoint_url=endpoint_url, config=config)
-    issued = sts.assume_role(RoleArn=role_arn, RoleSessionName="mac")["Credentials"]
-
-    def client(service: str, region: str) -> Any:
-        return session.client(
-            service,
-            region_name=region,
-            endpoint_url=endpoint_url,
-            config=config,
-            aws_access_key_id=issued["AccessKeyId"],
-            aws_secret_access_key=issued["SecretAccessKey"],
-            aws_session_token=issued["SessionToken"],
-        )
-
-    return client
+    body, protocol = answer.get("body"), model.service_model.resolved_protocol
+    if not isinstance(body, bytes):
+        return
+    if answer["status_code"] >= 300:
+        answer["body"] = answers.error_body(protocol, answer["status_code"], body)
+        return
+    fault = answers.fault(model.name, "json" in protocol, body)
+    if fault:
+        raise ResponseParserError(fault)

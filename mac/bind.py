@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from mac import conventions, parameters
+from mac import conventions, exemptions, objectives, parameters
 from mac.kinds import all_kinds
 from mac.labels import labels as labels_of
 from mac.model import (
     Binding,
     Catalog,
     Cell,
-    Exemption,
     InventoryConfig,
     KnownAccount,
     Lifecycle,
@@ -33,7 +32,7 @@ from mac.model import (
     Unbound,
 )
 from mac.notes import Notes, quoted
-from mac.problems import Location, Problem, Severity, did_you_mean, nearest, ordered
+from mac.problems import Location, Problem, did_you_mean, nearest, ordered
 
 _TAGS_SHOWN = 6
 
@@ -79,7 +78,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
         out_of_reach += [(resource, s.name) for s in meant if s not in chosen]
         watched = 0
         for standard in chosen:
-            exemption = _exemption(catalog, labels, standard, today)
+            exemption = exemptions.exemption(catalog, labels, standard, today)
             if exemption:
                 spared.append(Spared(resource, standard.name, exemption))
                 continue
@@ -97,7 +96,13 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     bindings = tuple(
         _binding(catalog, key, members, today, notes) for key, members in sorted(groups.items(), key=_by_key)
     )
-    problems = [*notes.problems(), *_expired(catalog, today)]
+    measured = tuple(objectives.bindings(catalog, bindings, today))
+    problems = [
+        *notes.problems(),
+        *exemptions.expired(catalog, today),
+        *objectives.unmeasured(catalog, bindings, measured),
+    ]
+    bindings = tuple(sorted((*bindings, *measured), key=_order))
     return Bindings(
         bindings,
         tuple(unbound),
@@ -119,6 +124,10 @@ def _candidates(by_kind: Mapping[str, list[Standard]], kind: str) -> list[Standa
     known = all_kinds().get(kind)
     alike = by_kind.get(known.like, []) if known and known.like else []
     return sorted([*by_kind.get(kind, []), *(s for s in alike if s.cloudwatch is None)], key=lambda s: s.name)
+
+
+def _order(binding: Binding) -> tuple[str, str, str, str]:
+    return (binding.cell.name, binding.environment, binding.service, binding.standard.name)
 
 
 # --- labels ------------------------------------------------------------------------------------------
@@ -143,8 +152,9 @@ def _accepts(labels: Mapping[str, str], label: str, values: tuple[str, ...]) -> 
 
 
 def _collectable(standard: Standard, resource: Resource) -> bool:
-    """A scraped resource needs an address, one that is read from CloudWatch needs dimensions there."""
-    if standard.scrape is not None and not resource.addresses:
+    """What is scraped needs an address and the port, what CloudWatch tells of needs dimensions there."""
+    scrape = standard.scrape
+    if scrape is not None and (not resource.addresses or resource.port(scrape.port) is None):
         return False
     return standard.cloudwatch is None or bool(all_kinds()[resource.kind].dimensions(resource))
 
@@ -236,6 +246,10 @@ def _why_no_service(catalog: Catalog, resource: Resource) -> str:
 
 def _why_no_standard(resource: Resource, labels: Mapping[str, str], meant: list[Standard]) -> str:
     if meant:
+        wanted = [s.scrape.port for s in meant if s.scrape is not None]
+        closed = [port for port in wanted if resource.addresses and resource.port(port) is None]
+        if closed:
+            return f"its container's port {closed[0]} is not mapped to a port of its machine"
         return "it has neither an address to scrape nor metrics in CloudWatch"
     role = labels.get(conventions.ROLE)
     having = f"the role {quoted(role)}" if role else "no role"
@@ -282,6 +296,7 @@ def _binding(
     standard = catalog.standards[standard_name]
     document = catalog.services.get(service)
     settled = _settled(catalog, standard, environment, document)
+    tier = document.tier if document else catalog.project.default_tier
     members: list[Member] = []
     partitions: dict[str, dict[str, ParameterValue]] = {}
     sizes: dict[str, int] = defaultdict(int)
@@ -300,15 +315,11 @@ def _binding(
         service=service,
         standard=standard,
         team=_team(catalog, document, found, notes),
-        tier=document.tier if document else catalog.project.default_tier,
+        tier=tier,
+        pages=tier in catalog.project.page_tiers,
         members=tuple(members),
         partitions=tuple(Partition(o, partitions[o], sizes[o]) for o in sorted(partitions)),
-        silenced=frozenset(
-            e.alert
-            for e in (document.exemptions if document else ())
-            if e.alert and e.standard == standard_name and _holds(e.expires, today)
-            if e.environment in ("", environment)
-        ),
+        silenced=exemptions.silenced(document, standard_name, environment, today),
     )
 
 
@@ -390,43 +401,3 @@ def _team(
             notes.add_unknown("unknown-team", team, resource, message, nearest(team, catalog.teams))
     known = tagged & set(catalog.teams)
     return known.pop() if len(known) == 1 and len(tagged) == 1 else catalog.project.default_team
-
-
-# --- exemptions --------------------------------------------------------------------------------------
-
-
-def _holds(expires: str, today: date) -> bool:
-    return date.fromisoformat(expires) >= today
-
-
-def _exemption(
-    catalog: Catalog, labels: Mapping[str, str], standard: Standard, today: date
-) -> Exemption | None:
-    """What leaves the whole standard out for the service of these labels."""
-    service = catalog.services.get(labels[conventions.SERVICE])
-    return next(
-        (
-            e
-            for e in (service.exemptions if service else ())
-            if e.standard == standard.name and not e.alert and _holds(e.expires, today)
-            if e.environment in ("", labels[conventions.ENVIRONMENT])
-        ),
-        None,
-    )
-
-
-def _expired(catalog: Catalog, today: date) -> list[Problem]:
-    exemptions = [e for service in catalog.services.values() for e in service.exemptions]
-    written = [(e.alert or e.standard, e.expires, e.location) for e in exemptions]
-    unwatched = [("unwatched resources", u.expires, u.location) for u in catalog.project.unwatched]
-    return [
-        Problem(
-            location,
-            "exemption-expired",
-            f"the exemption of {what} ended on {expires} and no longer holds",
-            "remove it, or give it a new date and a reason that still stands",
-            Severity.WARNING,
-        )
-        for what, expires, location in (*written, *unwatched)
-        if expires and not _holds(expires, today)
-    ]

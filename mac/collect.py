@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
+from queue import SimpleQueue
 
 from mac import accounts, config_aggregator, reading
 from mac.answers import CallError
@@ -20,6 +21,7 @@ from mac.grace import settle
 from mac.kinds import Kind, all_kinds, aws_kinds
 from mac.kinds.kind import Place
 from mac.links import link
+from mac.memory import many_answers
 from mac.model import (
     GLOBAL_REGION,
     Account,
@@ -132,6 +134,7 @@ def _asked(kind: Kind, place: Place) -> str:
     return kind.home or (place.regions or (place.region,))[0]
 
 
+@many_answers()
 def collect(
     config: InventoryConfig,
     last: Snapshot,
@@ -287,6 +290,7 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
         waiting[account].rotate(-(len(waiting[account]) * number // len(waiting)))
     turns = deque(waiting)
     running: dict[Future[Reading], Scope] = {}
+    ended: SimpleQueue[Future[Reading]] = SimpleQueue()
     busy: Counter[str] = Counter()
 
     def start() -> bool:
@@ -297,8 +301,10 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
             free = busy[account] == 0 or isinstance(access, CallError) or not access.budget.throttled
             if free:
                 scope = waiting[account].popleft()
-                running[pool.submit(_read, work, scope)] = scope
+                future = pool.submit(_read, work, scope)
+                running[future] = scope
                 busy[account] += 1
+                future.add_done_callback(ended.put)
             if waiting[account]:
                 turns.append(account)
             if free:
@@ -308,10 +314,10 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
     while turns or running:
         while start():
             pass
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            scope = running.pop(future)
-            busy[scope.account] -= 1
-            yield scope, future.result()
+        future = ended.get()
+        scope = running.pop(future)
+        busy[scope.account] -= 1
+        yield scope, future.result()
 
 
 def _read(work: _Work, scope: Scope) -> Reading:
@@ -324,8 +330,9 @@ def _read(work: _Work, scope: Scope) -> Reading:
         found = work.read_all(access, kind, place, {r.sort_key: r for r in work.known(scope)})
     except CallError as error:
         region = _asked(kind, place)
-        judged = work.aws.judge_region(access, region, error) if error.region_in_doubt else error
-        return Reading(error=judged)
+        if error.region_in_doubt:
+            error = work.aws.judge_region(access, region, error, kind.service)
+        return Reading(error=error)
     return Reading(found)
 
 

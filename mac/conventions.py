@@ -23,6 +23,7 @@ TIER = "tier"
 OUTAGE = "outage"
 OVERRIDE = "override"
 KIND = "kind"  # no label of a series; what a resource is, beside its labels
+SLO = "slo"
 
 TAXONOMY = (SERVICE, ENVIRONMENT, ROLE, TEAM)
 """Labels that come from tags, as `mac.yaml` maps them."""
@@ -41,6 +42,7 @@ PARAMETER_TAG_PREFIX = "mac:"
 
 SERVICES_DIR = "standards/services"
 TEAMS_DIR = "standards/teams"
+SLO_DIR = "standards/slo"
 PROVENANCE = "provenance.json"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
 SNAPSHOT_DIR = "inventory/snapshot"
@@ -49,6 +51,13 @@ METRICS_DIR = "metrics"
 """A repository's own catalogues of metrics."""
 SHIPPED_RUNBOOKS = "https://github.com/monitoring-as-code/mac/blob/main/standards/runbooks/"
 """Where the runbooks of the shipped standards are read, unless `mac.yaml` names another place."""
+
+SLO_STANDARD_PREFIX = "slo-"
+SLO_RUNBOOK = "slo.md"
+SLO_OBJECTIVE = "service:slo_objective:ratio"
+SLO_BUDGET_REMAINING = "service:slo_error_budget_remaining:ratio"
+SLO_FAST, SLO_SLOW, SLO_ABSENT = "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "SliAbsent"
+SLO_ALERTS = (SLO_FAST, SLO_SLOW, SLO_ABSENT)
 
 WORK_DIR = ".mac"
 """Lock, journal and staging area of a running `mac`; never committed."""
@@ -102,6 +111,11 @@ def rule_group(service: str, environment: str, standard: str) -> str:
     return f"{service} / {environment} / {standard}"
 
 
+def slo_standard(name: str) -> str:
+    """The name under which the rules of an SLO are grouped and exempted, as if it were a standard."""
+    return f"{SLO_STANDARD_PREFIX}{name}"
+
+
 def receiver(team: str, severity: str, circumstance: str = "") -> str:
     """`circumstance`: an environment, or AFTER_HOURS."""
     return f"{team} / {severity}" + (f" / {circumstance}" if circumstance else "")
@@ -117,6 +131,21 @@ def mute_time(team: str, name: str) -> str:
 
 def maintenance(name: str) -> str:
     return f"maintenance / {name}"
+
+
+def slo_ratio(window: str) -> str:
+    """The recorded share of events that failed within a window."""
+    return f"service:slo_error:ratio{window}"
+
+
+def slo_events(window: str) -> str:
+    """The recorded number of events within a window."""
+    return f"service:slo_events:count{window}"
+
+
+def slo_errors(window: str) -> str:
+    """The recorded number of events that failed within a window."""
+    return f"service:slo_errors:count{window}"
 
 
 def override(values: Mapping[str, object]) -> str:

@@ -6,7 +6,7 @@ Pure. What is not in service is not counted: nobody is woken for a machine that 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -134,10 +134,17 @@ def coverage(catalog: Catalog, snapshot: Snapshot, bindings: Bindings, today: da
     )
 
 
+def _of_standards(bindings: Bindings) -> Iterator[Binding]:
+    """Without the objectives of services: they measure what standards watch."""
+    for binding in bindings.bindings:
+        if not binding.standard.name.startswith(conventions.SLO_STANDARD_PREFIX):
+            yield binding
+
+
 def _cells(bindings: Bindings) -> Mapping[str, tuple[Cell, ...]]:
     """ARN → what each of its standards does for it."""
     found: dict[str, list[Cell]] = defaultdict(list)
-    for binding in bindings.bindings:
+    for binding in _of_standards(bindings):
         standard = binding.standard
         silent = all(alert.alert in binding.silenced for alert in standard.alerts)
         cell = Cell(
@@ -260,6 +267,8 @@ def _gaps(catalog: Catalog, bindings: Bindings) -> tuple[ServiceGap, ...]:
             lacks.append("page")
         if any(not (alert.runbook or binding.standard.runbook) for alert, binding in alerts):
             lacks.append("runbook")
+        if name in catalog.services and not catalog.services[name].slos:
+            lacks.append("slo")
         if lacks:
             found.append(ServiceGap(name, tuple(lacks)))
     return tuple(found)
@@ -269,7 +278,7 @@ def _only_general(bindings: Bindings) -> dict[str, int]:
     """Roles whose machines no standard of their own watches."""
     general: dict[str, set[str]] = defaultdict(set)
     special: set[str] = set()
-    for binding in bindings.bindings:
+    for binding in _of_standards(bindings):
         for member in binding.members:
             if binding.standard.applies_to.any_of:
                 special.add(member.resource.arn)

@@ -26,6 +26,7 @@ _SERVICE_LACKS = {
     "resources": "has no resource that a standard watches",
     "page": "has no alert that pages",
     "runbook": "has alerts without a runbook",
+    "slo": "has no SLO",
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mac import conventions
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mac import conventions, slo
 from mac.bind import Bindings
 from mac.model import Account, Binding, Catalog, Cell, Member, Partition, Resource, Standard
 
@@ -17,7 +20,20 @@ def bindings(catalog: Catalog) -> Bindings:
     """Every standard bound once, with its default parameters, in one cell."""
     cell = Cell(conventions.cell_name(_ACCOUNT.name, _REGION), _ACCOUNT.id, _REGION)
     bound = tuple(_binding(catalog, cell, standard) for _, standard in sorted(catalog.standards.items()))
+    bound += tuple(_objectives(catalog, bound))
     return Bindings(bound, (), (cell,) if bound else (), (), len(bound))
+
+
+def _objectives(catalog: Catalog, bound: tuple[Binding, ...]) -> Iterator[Binding]:
+    """Every SLO, of its own service. The queries of a standard's indicator see the standard's defaults."""
+    by_name = {binding.standard.name: binding for binding in bound}
+    for service in catalog.services.values():
+        for objective in service.slos:
+            indicator = slo.find(objective, catalog.standards)
+            base = by_name.get(objective.standard) or next(iter(bound), None)
+            if indicator is not None and base is not None:
+                compiled = slo.standard(objective, indicator, catalog.standards)
+                yield replace(base, service=service.name, standard=compiled, members=(), team=service.owner)
 
 
 def _binding(catalog: Catalog, cell: Cell, standard: Standard) -> Binding:

@@ -6,13 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from mac import regions
 from mac.kinds import Kind
 
 POLICY_VERSION = "2012-10-17"  # the version of IAM's policy language
 TEMPLATE_VERSION = "2010-09-09"  # the version of CloudFormation's templates
 
-# Tells a disabled region from a failing one. GetCallerIdentity needs no permission.
-_ALWAYS = "ec2:DescribeRegions"
+# They tell a disabled region from a failing one. GetCallerIdentity needs no permission.
+_ALWAYS = frozenset(regions.CALLS.values())
+
+PRINCIPAL = "arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/.+)"
+"""The ARN of who may take on a role, as a regular expression of the whole."""
 
 Json = dict[str, Any]
 
@@ -42,7 +46,7 @@ def policy(kinds: Iterable[Kind], role_arns: Iterable[str] = (), listing: Kind |
 
 
 def _reading(kinds: Iterable[Kind]) -> list[Json]:
-    everywhere = {_ALWAYS}
+    everywhere = set(_ALWAYS)
     limited: dict[str, set[str]] = defaultdict(set)
     for kind in kinds:
         for action in kind.calls.values():
@@ -91,7 +95,7 @@ def stack_set(kinds: Iterable[Kind], role: str, principal: str = "", external_id
     parameter: Json = {
         "Type": "String",
         "Description": "The ARN of the role or user that mac runs as.",
-        "AllowedPattern": "arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/.+)",
+        "AllowedPattern": PRINCIPAL,
     }
     properties: Json = {
         "RoleName": name,

@@ -93,12 +93,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class InventoryConfig:
-    """`inventory/aws.yaml`. `max_age`, `grace` and `deadline` are seconds."""
+    """`inventory/aws.yaml`. `max_age`, `grace` and `deadline` are seconds.
+
+    `largest_loss`: the share (0…1) of its accounts that an organization may lose between two readings.
+    """
 
     accounts: tuple[Account, ...]
     regions: tuple[str, ...]
     kinds: tuple[str, ...] = ()  # empty: every kind that mac knows
-    concurrency: int = 16
+    concurrency: int = 32
     location: Location = NOWHERE
     organization: Organization | None = None
     enabled_regions: EnabledRegions | None = None  # then `regions` is empty
@@ -108,6 +111,7 @@ class InventoryConfig:
     deadline: float = 600  # for all pages of one scope
     aggregators: tuple[ConfigAggregator, ...] = ()
     listed: tuple[Listed, ...] = ()  # of all files
+    largest_loss: float = 0.3  # no key of the file: allowed for one run
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from mac import columns, emit, snapshot
-from mac.model import Json, Resource, Scope, Snapshot
+from mac.model import Json, Resource, Scope, Snapshot, together
 
 SCHEMA_VERSION = 1
 
@@ -21,6 +21,7 @@ _WIDTH = 60  # of a value in a line of text
 _NESTED = ("tags", "links", "attributes")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _NONE = "-"
+_SINGLY = 5  # scopes that changed alike and are told one by one
 
 
 class Action(StrEnum):
@@ -180,9 +181,18 @@ def as_text(found: InventoryDiff) -> str:
         parts += [columns.table(rows), "\n".join(_lines(found.changes)) + "\n"]
     if found.scopes:
         lines = [("SCOPE", "BEFORE", "AFTER")]
-        lines += [(str(s.scope), s.before or _NONE, s.after or _NONE) for s in found.scopes]
-        parts.append(columns.table(lines))
+        parts.append(columns.table([*lines, *_scope_rows(found.scopes)]))
     return "\n".join(parts)
+
+
+def _scope_rows(changes: Iterable[ScopeChange]) -> Iterator[tuple[str, str, str]]:
+    """A few scopes that changed alike by themselves, many together."""
+    alike: dict[tuple[str, str], list[Scope]] = defaultdict(list)
+    for change in changes:
+        alike[change.before or _NONE, change.after or _NONE].append(change.scope)
+    for (before, after), scopes in sorted(alike.items()):
+        told = [together(scopes)] if len(scopes) > _SINGLY else [str(scope) for scope in scopes]
+        yield from ((scope, before, after) for scope in told)
 
 
 def _lines(changes: Iterable[ResourceChange]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mac import columns, conventions, emit, snapshot
 from mac.model import Json, Resource
-from mac.problems import UsageError, did_you_mean
+from mac.problems import UsageError, did_you_mean, nearest
 
 SCHEMA_VERSION = 1
 
@@ -104,6 +104,19 @@ def select(
             raise UsageError(f"no resource has {asked.key!r}", did_you_mean(asked.key, _keys(listed)))
         chosen = [one for one in chosen if _holds(one, asked)]
     return tuple(chosen)
+
+
+def misspelled(
+    resources: Iterable[Resource], conditions: Iterable[Condition], labels_of: LabelsOf
+) -> Iterator[str]:
+    """Hints at conditions that no resource fulfils: that is no mistake, but it may be one where a value of
+    another spelling is near."""
+    listed = [Listed(resource, labels_of(resource)) for resource in resources]
+    for asked in conditions:
+        values = {value for one in listed for value in one.values(asked.key)}
+        if not asked.negated and not any(fnmatchcase(value, asked.pattern) for value in values):
+            near = nearest(asked.pattern, values)
+            yield f"no resource has {asked.key}={asked.pattern}" + (f"; {near}" if near else "")
 
 
 def _refuse_unknown(key: str, values: Iterable[str], known: Collection[str]) -> None:

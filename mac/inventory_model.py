@@ -5,7 +5,7 @@ A part of `mac.model`, from where everyone imports it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -66,6 +66,14 @@ class Scope:
         return f"{self.account}/{self.region}/{self.kind}"
 
 
+def together(scopes: Sequence[Scope]) -> str:
+    """A scope, or what several have in common: "123456789012/*/ec2-instance (4 scopes)"."""
+    if len(scopes) == 1:
+        return str(scopes[0])
+    parts = ({s.account for s in scopes}, {s.region for s in scopes}, {s.kind for s in scopes})
+    return f"{'/'.join('*' if len(names) > 1 else min(names) for names in parts)} ({len(scopes)} scopes)"
+
+
 class ScopeState(StrEnum):
     """How the last reading of a scope ended. All but COMPLETE keep the last known good resources."""
 
@@ -115,6 +123,16 @@ class Resource:
     links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     attributes: Mapping[str, Json] = field(default_factory=dict)
     launched: str = ""
+
+    def port(self, port: int) -> int | None:
+        """Where it answers at its address for what listens on `port` in it; None when nowhere.
+
+        Containers that share their machine's address are given ports of the machine (`host_ports`). Where
+        these are the same, others may be open too; where they are mapped, only what is mapped can be reached.
+        """
+        given: Mapping[str, int] = self.attributes.get("host_ports") or {}
+        mapped = any(inside != str(outside) for inside, outside in given.items())
+        return given.get(str(port), None if mapped else port)
 
     @property
     def sort_key(self) -> tuple[str, str, str, str, str]:

@@ -4,7 +4,7 @@ for whether it should answer."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mac.kinds import (
@@ -52,7 +52,23 @@ def link(resources: Iterable[Resource], complete: Collection[Scope] = frozenset(
     `complete` are the scopes that were read completely just now: an EMR cluster that is missing there has
     ended, and its machines are leaving even while EC2 still shows them as running.
     """
-    known = sorted(resources, key=lambda r: r.sort_key)
+    # Nothing is tied to what is in another place, and what is said of all machines at once fills the memory.
+    places: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+    for resource in resources:
+        places[resource.account, resource.region].append(resource)
+    found: list[Resource] = []
+    for place in sorted(places):
+        found += _link_place(sorted(places.pop(place), key=_in_place), complete)
+    return tuple(found)
+
+
+def _in_place(resource: Resource) -> tuple[str, str, str]:
+    """What is left of its `sort_key` where the account and the region are the same."""
+    return (resource.kind, resource.id, resource.arn)
+
+
+def _link_place(known: Sequence[Resource], complete: Collection[Scope]) -> list[Resource]:
+    """The resources of one account and region, in their order."""
     ties: dict[Key, _Ties] = defaultdict(_Ties)
     clusters = {_key(r): r for r in known if r.kind == emr_cluster.NAME}
     balancers = {r.arn: r.links for r in known if r.kind == target_group.NAME}
@@ -77,10 +93,11 @@ def link(resources: Iterable[Resource], complete: Collection[Scope] = frozenset(
         elif resource.kind == ecs_task.NAME:
             linked.append(_task(resource, machines))
         elif resource.kind == load_balancer.NAME:
-            linked.append(_with_links(resource, {target_group.NAME: groups_of.get(resource.arn, set())}))
+            behind = {target_group.NAME: groups_of.get(resource.arn, set())}
+            linked.append(replace(resource, links=_linked(resource, behind)))
         else:
             linked.append(resource)
-    return tuple(linked)
+    return linked
 
 
 def _key(resource: Resource, identifier: str = "") -> Key:
@@ -147,7 +164,9 @@ def _machine(
     role = machine.tags.get(ec2_instance.ROLE_TAG)
     if role:
         tie.attributes.setdefault("emr_role", role.lower())
-    attributes = {k: v for k, v in machine.attributes.items() if k not in _OWNED_ATTRIBUTES}
+    attributes = machine.attributes
+    if any(name in attributes for name in _OWNED_ATTRIBUTES):
+        attributes = {k: v for k, v in attributes.items() if k not in _OWNED_ATTRIBUTES}
     own = ec2_instance.lifecycle(
         machine.state, attributes.get("spot_status", ""), attributes.get("state_reason", "")
     )
@@ -164,10 +183,11 @@ def _machine(
             tie.verdicts.append((Lifecycle.LEAVING, LifecycleReason.EMR_RESIZE.told(machine.state)))
     lifecycle, reason = decided([own, *tie.verdicts])
     return replace(
-        _with_links(machine, tie.links),
+        machine,
+        links=_linked(machine, tie.links),
         lifecycle=lifecycle,
         lifecycle_reason=reason,
-        attributes={**attributes, **tie.attributes},
+        attributes={**attributes, **tie.attributes} if tie.attributes else attributes,
     )
 
 
@@ -191,11 +211,11 @@ def _task(task: Resource, machines: Mapping[Key, Resource]) -> Resource:
     return replace(task, addresses=tuple(a for host in hosts if host for a in host.addresses))
 
 
-def _with_links(resource: Resource, found: Mapping[str, Collection[str]]) -> Resource:
-    """With the links that this module makes replaced by those that were found."""
+def _linked(resource: Resource, found: Mapping[str, Collection[str]]) -> Mapping[str, tuple[str, ...]]:
+    """The links of a resource, with those that this module makes replaced by those that were found."""
     links = {k: v for k, v in resource.links.items() if k not in _OWNED_LINKS}
     links |= {relation: tuple(sorted(ids)) for relation, ids in found.items() if ids}
-    return replace(resource, links=links)
+    return links
 
 
 def _target_groups(resources: Iterable[Resource]) -> dict[str, set[str]]:

@@ -4,14 +4,13 @@ Raw dictionaries stop at the border: documents become these types in `standards`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, team_model
+from mac import inventory_config, inventory_model, slo_model, team_model, text
 from mac.problems import NOWHERE, Location
 
-# What the inventory is told to read, and what is found, have files of their own.
+# What the inventory is told to read, what is found, and objectives, have files of their own.
 Account = inventory_config.Account
 ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
@@ -30,6 +29,7 @@ Scope = inventory_model.Scope
 ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
+together = inventory_model.together
 
 # Who is told, and when not, has one too.
 AlertSeverity = team_model.AlertSeverity
@@ -38,6 +38,11 @@ MuteTime = team_model.MuteTime
 Receiver = team_model.Receiver
 Team = team_model.Team
 WorkingHours = team_model.WorkingHours
+
+BurnRate = slo_model.BurnRate
+Indicator = slo_model.Indicator
+Slo = slo_model.Slo
+Text = text.Text
 
 # --- standards, services, teams, settings ------------------------------------------------------------
 
@@ -57,28 +62,6 @@ class Parameter:
     description: str = ""
     open_to_tags: bool = False
     location: Location = NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A template text in a document, with the place of its first character."""
-
-    text: str
-    location: Location = NOWHERE
-
-    def find(self, word: str) -> Location:
-        """Where `word` first stands by itself, else where the text begins. Block scalars keep their lines."""
-        found = re.search(rf"(?<![\w:]){re.escape(word)}(?![\w:])", self.text)
-        if found is None or not self.location.line:
-            return self.location
-        line = self.text.count("\n", 0, found.start())
-        column = found.start() - (self.text.rfind("\n", 0, found.start()) + 1)
-        return replace(
-            self.location,
-            line=self.location.line + line,
-            column=self.location.column + column,
-            length=len(word),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +113,9 @@ class CloudWatch:
     length: str = "5m"
 
 
+_AT_ONCE = Text("0s")
+
+
 @dataclass(frozen=True, slots=True)
 class StandardRecording:
     record: str
@@ -154,8 +140,8 @@ class StandardAlert:
     severity: AlertSeverity
     summary: Text
     description: Text
-    for_: Text = Text("0s")
-    keep_firing_for: Text = Text("0s")
+    for_: Text = _AT_ONCE
+    keep_firing_for: Text = _AT_ONCE
     outage: bool = False
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -201,6 +187,7 @@ class Standard:
     exporters_location: Location = NOWHERE
     extends: str = ""
     covers: tuple[str, ...] = ()  # kinds that are watched through a linked resource of this standard
+    indicators: Mapping[str, Indicator] = field(default_factory=dict)
     location: Location = NOWHERE
 
     @property
@@ -235,6 +222,7 @@ class Service:
         default_factory=dict
     )  # standard → parameter → value
     exemptions: tuple[Exemption, ...] = ()
+    slos: tuple[Slo, ...] = ()
     location: Location = NOWHERE
 
 
@@ -274,6 +262,7 @@ class Project:
     labels: tuple[LabelSource, ...]
     default_team: str
     default_tier: int = 3
+    page_tiers: tuple[int, ...] = (1, 2, 3, 4)  # of services whose pages wake somebody
     undeclared_services: str = "bind"  # or "report"
     output: str = "."
     runbooks: str = ""  # the address at which people read standards/runbooks/
@@ -344,7 +333,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One standard for one service in one environment, in one cell, with all its resources."""
+    """One standard for one service in one environment, in one cell, with all its resources.
+
+    `pages`: whether its tier is one that wakes somebody; where not, pages are tickets.
+    """
 
     cell: Cell
     environment: str
@@ -354,6 +346,7 @@ class Binding:
     tier: int
     members: tuple[Member, ...]
     partitions: tuple[Partition, ...]  # the base ("") first, if any resource follows it
+    pages: bool = True
     silenced: frozenset[str] = field(default_factory=frozenset)  # alerts left out by exemptions
 
 

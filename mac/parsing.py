@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -38,6 +39,25 @@ def timestamp(value: Any) -> datetime:
     return parse_timestamp(value)
 
 
+def without(body: bytes, elements: Iterable[bytes]) -> bytes:
+    """An XML document without these elements and what is in them; as it is where that is not safe to tell.
+
+    Markup can stand in a document as text by way of comments, CDATA, document types and processing
+    instructions alone, and an element may be in another of its name. What has attributes, or a prefix, stays.
+    """
+    if b"<!" in body or body.find(b"<?", 1) > 0:
+        return body
+    for element in elements:
+        start, end = b"<%b>" % element, b"</%b>" % element
+        kept, *rest = body.split(start)
+        if not rest:
+            continue
+        pieces = [part.partition(end) for part in rest]
+        if all(found for _, found, _ in pieces):  # else one is in another, or has no end
+            body = b"".join((kept, *(after for _, _, after in pieces)))
+    return body
+
+
 def _plan(shape: Any, known_locations: tuple[str, ...]) -> Plan | None:
     """How to read this structure; None when botocore should."""
     if shape.metadata.get("exception") or shape.is_tagged_union:
@@ -57,8 +77,12 @@ class _Planned(parsers.BaseXMLResponseParser):
     """Reads structures by plan."""
 
     _parse_shape: Any  # botocore's, which the stubs do not know
+    unread: Mapping[str, tuple[bytes, ...]] = {}
 
     def parse(self, response: Any, shape: Any) -> Any:
+        passed_over = self.unread.get(shape.name) if shape is not None else None
+        if passed_over and response["status_code"] < 300:
+            response["body"] = without(response["body"], passed_over)
         if len(response["body"]) < _LARGE:
             return super().parse(response, shape)
         with _one_at_a_time:  # threads would not be faster: parsing holds the interpreter
@@ -102,10 +126,14 @@ _CLASSES = {"query": _Query, "ec2": _Ec2}
 
 
 class ParserFactory(parsers.ResponseParserFactory):
-    """In place of botocore's own, which makes a parser for every answer. They keep nothing of one."""
+    """In place of botocore's own, which makes a parser for every answer. They keep nothing of one.
 
-    def __init__(self) -> None:
+    `unread`: the name of an output shape → elements of its answers that are passed over.
+    """
+
+    def __init__(self, unread: Mapping[str, tuple[bytes, ...]] | None = None) -> None:
         super().__init__()
+        self._unread = {} if unread is None else unread
         self.set_parser_defaults(timestamp_parser=timestamp)
         self._made: dict[str, parsers.ResponseParser] = {}
 
@@ -113,6 +141,10 @@ class ParserFactory(parsers.ResponseParserFactory):
         made = self._made.get(protocol_name)
         if made is None:
             known = _CLASSES.get(protocol_name)
-            made = known(timestamp) if known else super().create_parser(protocol_name)
+            if known:
+                made = known(timestamp)
+                made.unread = self._unread
+            else:
+                made = super().create_parser(protocol_name)
             self._made[protocol_name] = made
         return made

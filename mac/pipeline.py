@@ -16,9 +16,8 @@ object that `generate` executes.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -41,6 +40,7 @@ from mac import (
     metrics,
     render,
     rules,
+    slo,
     snapshot,
     snapshot_source,
     standards,
@@ -154,13 +154,18 @@ class Clock:
 # --- inventory ---------------------------------------------------------------------------------------
 
 
-def inventory(root: Path, *, to: Path | None = None, progress: Progress = silent) -> Snapshot:
-    """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`."""
+def inventory(
+    root: Path, *, to: Path | None = None, allow_shrink: bool = False, progress: Progress = silent
+) -> Snapshot:
+    """Reads AWS and writes the snapshot: to the monitoring repository, or to the file `to`.
+
+    `allow_shrink`: an organization may have lost any number of its accounts.
+    """
     loaded = load(root)
     progress("inventory", "asking AWS")
     with lock.locked(root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
         write.recover(root)
-        found = _ask_aws(loaded, root, datetime.now(UTC), progress)
+        found = _ask_aws(loaded, root, datetime.now(UTC), progress, allow_shrink)
         if to is not None:
             write.replace_file(to, snapshot_source.encode(found, to))
         else:
@@ -189,12 +194,13 @@ def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
 asked = config_aggregator.asked
 
 
-def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress) -> Snapshot:
+def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress, allow_shrink: bool) -> Snapshot:
     stored = root / conventions.SNAPSHOT_DIR
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     start = time.monotonic()
+    config = replace(catalog.inventory, largest_loss=1.0) if allow_shrink else catalog.inventory
     return collect.collect(
-        catalog.inventory,
+        config,
         last,
         now=now,
         progress=lambda step: progress("inventory", step.text(time.monotonic() - start)),
@@ -224,6 +230,7 @@ def check(
     catalog = loaded.catalog
     if catalog is not None:
         found += [p for s in catalog.standards.values() for p in rules.check_texts(s)]
+        found += [p for s in catalog.services.values() for p in rules.check_slos(s)]
         if not errors(found):
             bound = example.bindings(catalog)
             rendered = render.render(catalog, bound, texts, snapshot.digest(Snapshot()))
@@ -232,7 +239,11 @@ def check(
                 where = validate.places(catalog)
                 found += validate.check(rendered.files, rendered.documents, rendered.provenance, where)
             catalogues = metrics.find(root)
-            uses = {b.standard.name: (b.standard, rules.expressions(b)) for b in bound.bindings}
+            uses = {
+                known.name: (known, rules.expressions(binding))
+                for binding in bound.bindings
+                if (known := slo.collected(binding.standard, catalog.standards))
+            }
             found += [*validate.check_metrics(uses, catalogues, note), *catalogues.problems]
             sources |= catalogues.sources
     found += _check_output(root, catalog, engines_required)
@@ -245,7 +256,7 @@ def _check_output(root: Path, catalog: Catalog | None, engines_required: bool) -
     if not provenance:
         return []
     documents, broken = render.read_back(files, provenance)
-    found = [*broken, *_edited(files, provenance)]
+    found = [*broken, *validate.edited(files, provenance)]
     if not errors(found):
         found += validate.check(files, documents, provenance)
     if not errors(found):
@@ -314,7 +325,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         if request.snapshot:
             state = snapshot_source.read(request.snapshot, root)
         else:
-            state = _ask_aws(catalog, root, request.now, progress)
+            state = _ask_aws(catalog, root, request.now, progress, request.allow_shrink)
             if not request.allow_stale:
                 incomplete.refuse_silence(state)
         found += [*incomplete.problems(state), *incomplete.outdated(state, catalog.inventory, request.now)]
@@ -348,7 +359,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         old, old_provenance = _present(root, output, request.base)
         plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
         owned = (*old_provenance.get("files", {}), conventions.PROVENANCE)
-        found += _edited(old, old_provenance)
+        found += validate.edited(old, old_provenance)
     return Built(catalog, state, bindings, rendered, plan, ordered(found), output, owned, old_provenance)
 
 
@@ -431,20 +442,3 @@ def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
     new = built.rendered
     old, provenance = _present(request.root, built.output, head) if head else ({}, {})
     return diff.plan(old, new.files, provenance, new.provenance)
-
-
-# --- problems of the pipeline itself -----------------------------------------------------------------
-
-
-def _edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:
-    return [
-        Problem(
-            Location(path),
-            "edited-file",
-            "this generated file was changed by hand; generate puts it back",
-            "change the standard, the service or the template instead",
-            Severity.WARNING,
-        )
-        for path, entry in provenance.get("files", {}).items()
-        if path in old and hashlib.sha256(old[path]).hexdigest() != entry.get("sha256")
-    ]

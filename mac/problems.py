@@ -122,6 +122,8 @@ CODES: dict[str, str] = {
     "unknown-team": "a team that does not exist",
     "unknown-parameter": "a parameter that the standard does not have",
     "unknown-alert": "an alert that the standard does not have",
+    "unknown-indicator": "an indicator that the standard does not have",
+    "unknown-slo": "an SLO that the service does not have",
     "unknown-resource-kind": "a resource kind that mac does not know",
     "unknown-label": "a label that is not in the taxonomy",
     "parameter-value": "a parameter's value has another type or lies out of bounds",
@@ -131,6 +133,10 @@ CODES: dict[str, str] = {
     "exemption-expired": "an exemption is past its date",
     "receiver-missing": "a team has no receiver for a severity",
     "plain-secret": "a secret stands in a file where only a reference belongs",
+    # service level objectives
+    "slo-unreachable": "a burn rate that not even an outage reaches",
+    "slo-not-carried": "a part of an OpenSLO or sloth specification that mac does not carry over",
+    "slo-unbound": "an SLO of a service in which nothing measures it",
     # expressions and templates
     "template-syntax": "a template cannot be read by Jinja",
     "template-value": "a template uses a name that is not there, or places a value without a filter",

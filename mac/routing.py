@@ -55,7 +55,10 @@ def alertmanager(catalog: Catalog) -> Document:
             _outage_mutes_details(),
             *_dependents_wait(
                 conventions.STANDARD,
-                ((name, standard.depends_on) for name, standard in catalog.standards.items()),
+                [
+                    *((name, standard.depends_on) for name, standard in catalog.standards.items()),
+                    *_objectives(catalog),
+                ],
                 _SAME_SERVICE,
             ),
             *_dependents_wait(
@@ -267,6 +270,18 @@ def _dependents_wait(
         for name, needed in sorted(depends_on)
         if needed
     ]
+
+
+def _objectives(catalog: Catalog) -> Iterable[tuple[str, Sequence[str]]]:
+    """What is down explains why an error budget goes: SLOs wait for the standards that measure them."""
+    needed: dict[str, set[str]] = {}
+    for service in catalog.services.values():
+        for slo in service.slos:
+            base = catalog.standards.get(slo.standard)
+            if base is not None:
+                names = needed.setdefault(conventions.slo_standard(slo.name), set())
+                names.update((base.name, *base.depends_on))
+    return [(name, sorted(names)) for name, names in sorted(needed.items())]
 
 
 def _equals(label: str, value: str) -> str:

@@ -18,6 +18,7 @@ from mac import conventions, emit, servers
 from mac.engines import Engine
 from mac.model import Catalog
 from mac.problems import EngineError, Problem, did_you_mean
+from mac.rules import severity
 from mac.ruletest import CaseResult
 from mac.testcases import RoutingCase, RoutingTest
 
@@ -93,21 +94,20 @@ def _result(setting: _Setting, case: RoutingCase) -> CaseResult:
 
 def filled(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:
     """The labels that the alert has when a Prometheus sends it; those that are given win."""
+    project = catalog.project
     found = {conventions.ENVIRONMENT: "production", conventions.CELL: _CELL}
-    name = given.get("alertname", "")
+    service = catalog.services.get(given.get(conventions.SERVICE, ""))
+    tier = service.tier if service else project.default_tier
+    if conventions.SERVICE in given:
+        found[conventions.TEAM] = service.owner if service else project.default_team
+        found[conventions.TIER] = str(tier)
     for standard in catalog.standards.values():
         for alert in standard.alerts:
-            if alert.alert == name:
+            if alert.alert == given.get("alertname"):
                 found |= {**alert.labels, conventions.STANDARD: standard.name}
-                found[conventions.SEVERITY] = str(alert.severity)
+                found[conventions.SEVERITY] = str(severity(alert.severity, pages=tier in project.page_tiers))
                 if alert.outage:
                     found[conventions.OUTAGE] = "true"
-    service = catalog.services.get(given.get(conventions.SERVICE, ""))
-    if service:
-        found |= {conventions.TEAM: service.owner, conventions.TIER: str(service.tier)}
-    elif conventions.SERVICE in given:
-        found[conventions.TEAM] = catalog.project.default_team
-        found[conventions.TIER] = str(catalog.project.default_tier)
     return {**found, **given}
 
 

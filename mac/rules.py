@@ -8,17 +8,20 @@ every other rule is rendered once. So no alert exists twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mac import conventions, templating
+from mac import conventions, slo, templating
 from mac.model import (
     AlertSeverity,
+    AppliesTo,
     Binding,
     Cell,
+    Indicator,
     Partition,
     Project,
+    Service,
     Standard,
     StandardRecording,
     StandardRule,
@@ -111,6 +114,18 @@ def names(binding: Binding, partition: Partition, *, is_split: bool) -> dict[str
     }
 
 
+def check_slos(service: Service) -> tuple[Problem, ...]:
+    """Problems of the queries of a service's own indicators; see `check_texts`."""
+    empty = Standard(f"the service {service.name}", "", AppliesTo(""))
+    own = (each.own for each in service.slos if each.own is not None)
+    return ordered(problem for indicator in own for problem in _check_queries(indicator, empty))
+
+
+def _check_queries(indicator: Indicator, standard: Standard) -> Iterator[Problem]:
+    for query in indicator.queries:
+        yield from check_text(query, Mode.EXPRESSION, standard, (*NAMES, *slo.NAMES))
+
+
 def check_texts(standard: Standard) -> tuple[Problem, ...]:
     """Problems of all template texts of a standard that show without rendering them."""
     texts: list[tuple[Text, Mode]] = []
@@ -120,10 +135,15 @@ def check_texts(standard: Standard) -> tuple[Problem, ...]:
         texts.append((panel.expr, Mode.EXPRESSION))
         if panel.threshold:
             texts.append((panel.threshold, Mode.EXPRESSION))
-    return ordered(problem for text, mode in texts for problem in check_text(text, mode, standard))
+    found = [problem for text, mode in texts for problem in check_text(text, mode, standard)]
+    for indicator in standard.indicators.values():
+        found += _check_queries(indicator, standard)
+    return ordered(found)
 
 
-def check_text(text: Text, mode: Mode, standard: Standard) -> tuple[Problem, ...]:
+def check_text(
+    text: Text, mode: Mode, standard: Standard, known: Sequence[str] = NAMES
+) -> tuple[Problem, ...]:
     """Problems of a template text that show without rendering it: syntax, unknown names and parameters."""
     try:
         compiled = templating.template(text.text, mode)
@@ -134,9 +154,9 @@ def check_text(text: Text, mode: Mode, standard: Standard) -> tuple[Problem, ...
             text.find(name),
             "template-value",
             f'"{name}" is not a name that a standard\'s templates know',
-            did_you_mean(name, NAMES),
+            did_you_mean(name, known),
         )
-        for name in sorted(compiled.names - set(NAMES))
+        for name in sorted(compiled.names - set(known))
     ]
     problems += [
         Problem(
@@ -170,6 +190,11 @@ def heartbeat(project: Project, cell: Cell) -> Rule:
     }
 
 
+def severity(written: AlertSeverity, *, pages: bool) -> AlertSeverity:
+    """The severity of an alert for a service whose tier `pages`, or does not."""
+    return AlertSeverity.TICKET if written is AlertSeverity.PAGE and not pages else written
+
+
 # --- one rule ----------------------------------------------------------------------------------------
 
 
@@ -192,7 +217,7 @@ def _rule(binding: Binding, source: StandardRule, override: str, context: Mappin
         **identity,
         conventions.TEAM: binding.team,
         conventions.TIER: str(binding.tier),
-        conventions.SEVERITY: str(source.severity),
+        conventions.SEVERITY: str(severity(source.severity, pages=binding.pages)),
         conventions.STANDARD: standard.name,
     }
     if source.outage:

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, durations, emit, process, promtool_report, rules, templating
+from mac import conventions, durations, emit, process, promtool_report, rules, slo, templating
 from mac.engines import Engine
-from mac.model import Binding, Cell, Member, Partition, Resource, Standard
+from mac.model import Binding, Cell, Member, ParameterValue, Partition, Resource, Service, Standard
 from mac.problems import EngineError, Location, Problem, ordered
 from mac.promtool_report import Failure
 from mac.testcases import AlertExpectation, StandardTest, TestCase
@@ -80,14 +80,14 @@ class _Run:
 class _Case:
     """A case with all its rules, rendered; with `problems` it cannot be run."""
 
-    standard: str
+    subject: str
     case: TestCase
     rules: tuple[rules.Rule, ...] = ()
     runs: tuple[_Run, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def result(self, problems: Iterable[Problem], seconds: float) -> CaseResult:
-        return CaseResult(self.standard, self.case.name, self.case.location, ordered(problems), seconds)
+        return CaseResult(self.subject, self.case.name, self.case.location, ordered(problems), seconds)
 
 
 def run(
@@ -95,16 +95,17 @@ def run(
     tests: Sequence[StandardTest],
     promtool: Engine,
     *,
+    services: Mapping[str, Service] | None = None,
     select: Callable[[StandardTest, TestCase], bool] = lambda test, case: True,
     jobs: int | None = None,
 ) -> Report:
-    """Run the selected cases. `tests` name standards that exist.
+    """Run the selected cases. `tests` name standards that exist, or SLOs of `services`.
 
     Whether each alert has a case in which it fires and one in which it stays silent is a question about
     all cases: see `untested`. Raises EngineError when promtool breaks down.
     """
     chosen = [
-        _prepared(standards[test.standard], test, case)
+        _prepared(_subject(test, standards, services or {}), test, case)
         for test in tests
         for case in test.cases
         if select(test, case)
@@ -133,7 +134,7 @@ def untested(standards: Iterable[Standard], tests: Iterable[StandardTest]) -> tu
     for test in tests:
         for case in test.cases:
             for expectation in case.alerts:
-                (fires if expectation.firing else silent).add((test.standard, expectation.alert))
+                (fires if expectation.firing else silent).add((test.subject, expectation.alert))
     problems = []
     for standard in standards:
         for alert in standard.alerts:
@@ -159,12 +160,40 @@ def _test_file(standard: Standard) -> str:
 # --- cases -------------------------------------------------------------------------------------------
 
 
-def _prepared(standard: Standard, test: StandardTest, case: TestCase) -> _Case:
-    rendered, problems = rules.for_binding(_binding(standard, test, case))
-    problems = (*problems, *_misplaced(standard, case))
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is tested, and the standards whose recorded series it reads."""
+
+    standard: Standard
+    beneath: tuple[Standard, ...] = ()
+
+
+def _subject(
+    test: StandardTest, standards: Mapping[str, Standard], services: Mapping[str, Service]
+) -> _Subject:
+    if not test.slo:
+        return _Subject(standards[test.standard])
+    objective = next(o for o in services[test.service].slos if o.name == test.slo)
+    indicator = slo.find(objective, standards)
+    if indicator is None:
+        raise KeyError(f"{objective.standard} has no indicator {objective.indicator}")
+    queries = "\n".join(query.text for query in indicator.queries)
+    beneath = (s for s in standards.values() if any(r.record in queries for r in s.recording))
+    return _Subject(slo.standard(objective, indicator, standards), tuple(beneath))
+
+
+def _prepared(subject: _Subject, test: StandardTest, case: TestCase) -> _Case:
+    rendered, problems = rules.for_binding(_binding(subject.standard, test, case))
+    group: list[rules.Rule] = []
+    for standard in subject.beneath:
+        below, faults = rules.for_binding(_binding(standard, test, case))
+        group += [rule.rule for rule in below if "record" in rule.rule]
+        problems = (*problems, *faults)
+    problems = (*problems, *_misplaced(subject.standard, case))
     if problems:
-        return _Case(standard.name, case, problems=problems)
-    return _Case(standard.name, case, tuple(rule.rule for rule in rendered), _runs(case))
+        return _Case(test.subject, case, problems=problems)
+    group += [rule.rule for rule in rendered]
+    return _Case(test.subject, case, tuple(group), _runs(case))
 
 
 def _results(cases: Sequence[_Case], promtool: Engine) -> list[CaseResult]:
@@ -208,8 +237,13 @@ def _binding(standard: Standard, test: StandardTest, case: TestCase) -> Binding:
         team=test.team,
         tier=test.tier,
         members=(Member(resource, {}),) * test.expected,
-        partitions=(Partition("", {**standard.defaults, **case.parameters}, test.expected),),
+        partitions=(Partition("", {**standard.defaults, **_parameters(standard, case)}, test.expected),),
     )
+
+
+def _parameters(standard: Standard, case: TestCase) -> dict[str, ParameterValue]:
+    """Those of a case that the standard has: what lies beneath an SLO may have others."""
+    return {name: value for name, value in case.parameters.items() if name in standard.parameters}
 
 
 def _runs(case: TestCase) -> tuple[_Run, ...]:
@@ -366,6 +400,7 @@ _STATIC = frozenset(
         conventions.SEVERITY,
         conventions.STANDARD,
         conventions.OUTAGE,
+        conventions.SLO,
     }
 )
 

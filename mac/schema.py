@@ -43,6 +43,12 @@ _TYPES = {
     "object": "a mapping",
     "null": "nothing",
 }
+_LIMITS = {
+    "minimum": "below the minimum",
+    "maximum": "above the maximum",
+    "exclusiveMinimum": "not above",
+    "exclusiveMaximum": "not below",
+}
 _TRUTH = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 _TRUTH |= {"true": "true", "false": "false"}
 
@@ -205,13 +211,11 @@ class _Explained:
 
     def _bounds(self, error: Any) -> str:
         kind, value, subschema = error.kind, error.instance, self._subschema(error)
+        if kind.name in _LIMITS:
+            return f"{value} is {_LIMITS[kind.name]} {kind.limit}"
         match kind.name:
             case "pattern":
                 return f"{spelled(value)} is not {subschema.get('patternErrorMessage', 'of the right form')}"
-            case "minimum":
-                return f"{value} is below the minimum {kind.limit}"
-            case "maximum":
-                return f"{value} is above the maximum {kind.limit}"
             case "minLength":
                 return "the text is empty" if not value else f"the text has less than {kind.limit} characters"
             case "maxLength":

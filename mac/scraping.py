@@ -30,7 +30,7 @@ def target_groups(bindings: Iterable[Binding], scrape: Scrape) -> list[Document]
     """Content of a file for file-based discovery: one group a resource, in the inventory's order."""
     members = [m for binding in bindings for m in binding.members]
     return [
-        {"targets": [f"{_host(m.resource.addresses[0])}:{scrape.port}"], "labels": dict(m.labels)}
+        {"targets": [_target(m.resource, scrape)], "labels": dict(m.labels)}
         for m in sorted(members, key=lambda m: (m.resource.sort_key, sorted(m.labels.items())))
     ]
 
@@ -86,8 +86,9 @@ def cloudwatch_exporter(bindings: Iterable[Binding]) -> Document:
     return {"apiVersion": "v1alpha1", "static": jobs}
 
 
-def _host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _target(resource: Resource, scrape: Scrape) -> str:
+    address = resource.addresses[0]
+    return f"{f'[{address}]' if ':' in address else address}:{resource.port(scrape.port)}"
 
 
 def _scrape_config(project: Project, scrape: Scrape) -> Document:

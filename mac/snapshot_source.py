@@ -36,7 +36,7 @@ Source = Path | Revision
 def locate(text: str) -> Source:
     """What a user names: what lies at that path, if there is something, else a revision. Reads nothing."""
     path = Path(text)
-    if path.exists():
+    if text and path.exists():  # an empty path is the current folder to Python
         return path.absolute()
     found = _REVISION.fullmatch(text)
     if found is None:
@@ -91,6 +91,29 @@ def _place(repository: git.Repository, source: Revision, root: Path) -> tuple[Pa
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise UsageError(f"{source}: the path must lie below the top of the work tree")
     return (Path.cwd() if source.path.startswith("./") else repository.top), path.as_posix()
+
+
+def to_write(text: str, root: Path) -> Path:
+    """The file that a reading of AWS is to be written to, absolute.
+
+    Raises UsageError, before anything is asked, for what cannot be written or is of somebody else.
+    """
+    source = locate(text)
+    if isinstance(source, Revision):
+        if is_there(source, root):
+            raise UsageError(f"{text} is a Git revision, which cannot be written", "name a file")
+        source = Path(text).absolute()
+    if source.is_dir():
+        raise UsageError(f"{text} is a folder", "name a file; without --snapshot it is inventory/snapshot/")
+    if not source.parent.is_dir():
+        raise UsageError(f"{text}: there is no folder {source.parent}", "make it first")
+    if source.exists() and source.stat().st_size:
+        try:
+            snapshot.read(source)
+        except ProblemsError as error:
+            hint = "name another file, or remove this one"
+            raise UsageError(f"{text} is not a snapshot, and is not overwritten", hint) from error
+    return source
 
 
 def encode(found: Snapshot, path: Path) -> bytes:

@@ -111,6 +111,18 @@ def read(path: Path, root: Path) -> Read:
 
 def parse(content: bytes, shown: str) -> Read:
     """The document in a text. Never raises, whatever the bytes are."""
+    builder, problems = _built(content, shown, several=False)
+    return (builder.documents()[0] if builder else None), problems
+
+
+def parse_all(content: bytes, shown: str) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
+    """The documents in a text that may have several; those that are empty are left out."""
+    builder, problems = _built(content, shown, several=True)
+    found = builder.documents() if builder else ()
+    return tuple(document for document in found if document.data is not None), problems
+
+
+def _built(content: bytes, shown: str, *, several: bool) -> tuple[_Builder | None, tuple[Problem, ...]]:
     if len(content) > files.MAX_BYTES:
         size = f"the text has {len(content) / 1e6:,.1f} MB; mac reads up to {files.MAX_BYTES / 1e6:.0f} MB"
         return None, (Problem(Location(shown), "file-too-large", size),)
@@ -121,7 +133,7 @@ def parse(content: bytes, shown: str) -> Read:
     problem = _strange_character(text, shown)
     if problem:
         return None, (problem,)
-    builder = _Builder(shown, shown_lines)
+    builder = _Builder(shown, shown_lines, several)
     try:
         builder.build(yaml.parse(text, Loader=yaml.CBaseLoader))
     except yaml.MarkedYAMLError as error:
@@ -131,7 +143,7 @@ def parse(content: bytes, shown: str) -> Read:
     except _UnreadableError:
         pass
     else:
-        return builder.document(), tuple(builder.problems)
+        return builder, tuple(builder.problems)
     return None, tuple(builder.problems)
 
 
@@ -168,10 +180,12 @@ class _Open:
 class _Builder:
     """Makes nodes of events, without recursion: depth is bounded by MAX_DEPTH, not by the stack."""
 
-    def __init__(self, shown: str, shown_lines: tuple[str, ...]) -> None:
+    def __init__(self, shown: str, shown_lines: tuple[str, ...], several: bool) -> None:
         self.shown = shown
         self.lines = shown_lines
+        self.several = several
         self.problems: list[Problem] = []
+        self.done: list[Node] = []
         self.top: Node | None = None
         self.open: list[_Open] = []
         self.anchors: dict[str, Node | None] = {}  # None: not complete yet
@@ -189,7 +203,9 @@ class _Builder:
                 self._alias(event)
             elif isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
-                if documents > 1:
+                if documents > 1 and self.several:
+                    self._next()
+                elif documents > 1:
                     self._stop(
                         "yaml-unsupported",
                         self._place(event, 3),
@@ -197,8 +213,17 @@ class _Builder:
                         "move it to a file of its own",
                     )
 
-    def document(self) -> Document:
-        top = self.top or Node(None, Location(self.shown), Location(self.shown))
+    def _next(self) -> None:
+        if self.top is not None:
+            self.done.append(self.top)
+        self.top, self.anchors = None, {}
+
+    def documents(self) -> tuple[Document, ...]:
+        """One at least."""
+        last = self.top or Node(None, Location(self.shown), Location(self.shown))
+        return tuple(self._document(top) for top in (*self.done, last))
+
+    def _document(self, top: Node) -> Document:
         return Document(self.shown, top.value, self.lines, digest(top.value), top)
 
     # events

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mac import conventions
 from mac.model import ParameterValue
 from mac.problems import NOWHERE, Location
 from mac.source import Document, Pointer
@@ -77,7 +78,8 @@ class TestCase:
 class StandardTest:
     """The cases of one standard, and the binding that they are rendered for.
 
-    `expected` is the number of resources that the binding has.
+    Or those of the SLO `slo` of `service`; then `standard` is empty. `expected` is the number of resources
+    that the binding has.
     """
 
     name: str
@@ -89,7 +91,13 @@ class StandardTest:
     tier: int = 1
     cell: str = "test"
     expected: int = 10
+    slo: str = ""
     location: Location = NOWHERE
+
+    @property
+    def subject(self) -> str:
+        """What is under test, as rules and exemptions name it."""
+        return conventions.slo_standard(self.slo) if self.slo else self.standard
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +149,15 @@ def read(document: Document) -> StandardTest:
     spec = data["spec"]
     settings = {
         name: spec[name]
-        for name in ("service", "environment", "team", "tier", "cell", "expected")
+        for name in ("slo", "service", "environment", "team", "tier", "cell", "expected")
         if name in spec
     }
     cases = tuple(_case(document, ("spec", "cases", i), raw) for i, raw in enumerate(spec["cases"]))
     return StandardTest(
         name=data["metadata"]["name"],
-        standard=spec["standard"],
+        standard=spec.get("standard", ""),
         cases=cases,
-        location=document.location(("spec", "standard")),
+        location=document.location(("spec", "slo" if "slo" in spec else "standard")),
         **settings,
     )
 

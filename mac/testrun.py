@@ -67,7 +67,8 @@ def run_tests(
             {**loaded.catalog.bases, **loaded.catalog.standards},
             chosen.tests,
             used[0],
-            select=lambda each, case: folded in f"{each.standard} {case.name}".casefold(),
+            services=loaded.catalog.services,
+            select=lambda each, case: folded in f"{each.subject} {case.name}".casefold(),
             jobs=jobs,
         ).results
     routed = [
@@ -119,12 +120,14 @@ def _select(root: Path, loaded: Loaded, catalog: Catalog, paths: tuple[Path, ...
         return bool(hits)
 
     named = {s.name for s in known.values() if below(s.location)}
-    named |= {t.standard for t in tests if below(t.location)}
+    pointed_at = [t for t in tests if below(t.location)]
+    named |= {t.standard for t in pointed_at if t.standard}
     routed = [test for test in routing if below(test.location)]
     for path in paths:
         if path not in used:
             raise ProblemsError([_nothing_there(path)])
-    return _Chosen([known[name] for name in sorted(named)], [t for t in tests if t.standard in named], routed)
+    chosen = [t for t in tests if t.standard in named or (t.slo and t in pointed_at)]
+    return _Chosen([known[name] for name in sorted(named)], chosen, routed)
 
 
 def _nothing_there(path: Path) -> Problem:

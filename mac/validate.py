@@ -13,18 +13,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mac import conventions, emit, engines, metrics, schema
+from mac import conventions, emit, engines, metrics, schema, slo
 from mac.checks import expressions, gotext, names, routing
 from mac.checks import metrics as metric_checks
 from mac.checks.tree import Places, Tree
+from mac.checks.tree import owner as tree_owner
 from mac.model import Catalog, Json, Standard, Text
-from mac.problems import Location, Problem, ordered
+from mac.problems import Location, Problem, Severity, ordered
 
 SCHEMAS = {
     "rules": "generated/rules",
@@ -43,6 +45,12 @@ def places(catalog: Catalog) -> Places:
     for standard in catalog.standards.values():
         found |= {(standard.name, rule.name): rule.expr for rule in standard.recording}
         found |= {(standard.name, rule.name): rule.expr for rule in standard.alerts}
+    for service in catalog.services.values():
+        for objective in service.slos:
+            indicator = slo.find(objective, catalog.standards)
+            if indicator is not None:
+                owner = tree_owner(service.name, conventions.slo_standard(objective.name))
+                found |= {(owner, rule): text for rule, text in slo.origins(objective, indicator).items()}
     return found
 
 
@@ -168,6 +176,21 @@ def check_metrics(
     return ordered(metric_checks.check(checked, expressions_of, catalogues))
 
 
+def edited(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """A warning for each generated file that is not as it was written."""
+    return tuple(
+        Problem(
+            Location(path),
+            "edited-file",
+            "this generated file was changed by hand; generate puts it back",
+            "change the standard, the service or the template instead",
+            Severity.WARNING,
+        )
+        for path, entry in provenance.get("files", {}).items()
+        if path in files and hashlib.sha256(files[path]).hexdigest() != entry.get("sha256")
+    )
+
+
 # --- engines -----------------------------------------------------------------------------------------
 
 
@@ -218,7 +241,7 @@ def _found(tree: Tree, root: Path, path: str, tool: engines.Engine, finding: eng
     if match is not None:
         group = match["group"].replace('\\"', '"').replace("\\\\", "\\")
         standard = next((str(r["standard"]) for r in entry.get("rules", ()) if r["group"] == group), "")
-        source = tree.places.get((standard, match["name"]))
+        source = tree.places.get((tree_owner(str(entry.get("service", "")), standard), match["name"]))
         if source is not None:
             return Problem(source.location, "engine-rejects", f"{match['name']}: {tool}: {match['rest']}")
         hint = f"it comes from the standard {standard}" if standard else ""

@@ -1,43 +1,64 @@
-"""One failure at each page of each call: a proxy in front of the embedded AWS, and what came of it.
+"""One failure at each page of each call, one at a time, and what came of it.
 
-The proxy passes every request on once, keeps the answer, and gives the same answer ever after, but for the
-one request that it is told to spoil. So the fleet stands still, and what changes in the inventory was done by
-the failure.
+Every kind that the embedded AWS serves is read from it, through the proxy of `tests.fault_proxy`; what it
+does not serve is read from the recorded answers of the kind's own tests. After each failure the resources
+must be those that were known before, the failed scope the only incomplete one, and nothing that is watched
+lost; for one failure of each sort the generated files are compared, byte by byte.
 
-    python -m tests.faults [GROUP…]     # every kind that a test builds a fleet of; prints the numbers
+    python -m tests.faults [GROUP…]     # prints the numbers
 """
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import importlib
 import inspect
-import json
 import os
 import re
-import select
-import socket
-import struct
 import sys
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree
 
-import pytest
-
-from mac import bind, pipeline
+from mac import bind, pipeline, render, templates
 from mac.aws import Aws, Limits
 from mac.collect import collect
-from mac.model import Account, Catalog, ScopeState, Snapshot
+from mac.conventions import PROVENANCE
+from mac.kinds import all_kinds, aws_kinds
+from mac.kinds.kind import no_dimensions
+from mac.model import (
+    Account,
+    AlertSeverity,
+    AppliesTo,
+    Catalog,
+    CloudWatch,
+    CloudWatchMetric,
+    InventoryConfig,
+    ScopeState,
+    Scrape,
+    Snapshot,
+    Standard,
+    StandardAlert,
+    Text,
+)
 from tests import aws_fleet as fleet
+from tests import recorded
+from tests.fault_proxy import (
+    EMPTIED,
+    FAULTS,
+    HANG,
+    SHORT,
+    Key,
+    Proxy,
+    proxied,
+    recordings,
+    tell_what_is_asked,
+)
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROOT = Path(__file__).parent.parent
@@ -45,209 +66,12 @@ GROUPS = ("test_kinds", "test_kinds_compute", "test_kinds_data", "test_kinds_edg
 # Not two: where the embedded AWS forgets the token, where EC2 refuses so small a page, and where there would
 # be many pages alike.
 PAGE_SIZES = {"s3-bucket": 0, "dms-task": 0, "nat-gateway": 5, "ec2-instance": 5}
-HANG = "hang"
-EMPTIED = "page emptied, token kept"
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    @property
-    def is_json(self) -> bool:
-        kind = dict(self.headers).get("Content-Type", "")
-        return "json" in kind or self.body[:1] in (b"{", b"[")
-
-
-# --- what can go wrong -------------------------------------------------------------------------------
-
-
-def refusal(codes: Mapping[str, str], status: int) -> Callable[[str, Answer], Answer]:
-    """An error in the service's own form; `codes` by service, "" for the others."""
-
-    def spoil(service: str, answer: Answer) -> Answer:
-        code = codes.get(service, codes[""])
-        if answer.is_json:
-            body = json.dumps({"__type": code, "message": "no", "Code": code})
-        elif service == "ec2":
-            body = f"<Response><Errors>{_error(code)}</Errors></Response>"
-        elif service == "s3":
-            body = _error(code)
-        else:
-            body = f"<ErrorResponse>{_error(code)}</ErrorResponse>"
-        kind = "application/json" if answer.is_json else "text/xml"
-        headers = (("Content-Type", kind), ("x-amzn-errortype", code))
-        return Answer(status, headers, body.encode())
-
-    return spoil
-
-
-def _error(code: str) -> str:
-    return f"<Error><Code>{code}</Code><Message>no</Message></Error>"
-
-
-def cut(_: str, answer: Answer) -> Answer:
-    """Half of the body, as if it were all of it."""
-    return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2])
-
-
-def login_page(_: str, answer: Answer) -> Answer:
-    return Answer(200, (("Content-Type", "text/html"),), b"<html><body>Please log in.</body></html>")
-
-
-_TOKEN = re.compile(r"(next)?_?(token|marker)|lastevaluatedtablename|position", re.IGNORECASE)
-
-
-def emptied(_: str, answer: Answer) -> Answer | None:
-    """The page without its items, but with the token of the next; None where there is no token."""
-    if answer.is_json:
-        page = json.loads(answer.body or b"null")
-        if not isinstance(page, dict) or not any(_TOKEN.fullmatch(k) and v for k, v in page.items()):
-            return None
-        body = json.dumps({k: [] if isinstance(v, list) else v for k, v in page.items()}).encode()
-        return Answer(answer.status, answer.headers, body) if body != answer.body else None
-    try:
-        root = ElementTree.fromstring(answer.body)
-    except ElementTree.ParseError:
-        return None
-    for parent in root.iter():
-        names = {child.tag.rpartition("}")[2]: child for child in parent}
-        if any(_TOKEN.fullmatch(name) and (child.text or "").strip() for name, child in names.items()):
-            for child in list(parent):
-                if len(child) and not child.tag.endswith("ResponseMetadata"):
-                    for item in list(child):
-                        child.remove(item)
-            return Answer(answer.status, answer.headers, ElementTree.tostring(root))
-    return None
-
-
-FAULTS: dict[str, Callable[[str, Answer], Answer | None] | None] = {
-    "throttled": refusal({"": "ThrottlingException", "ec2": "RequestLimitExceeded", "s3": "SlowDown"}, 400),
-    "denied": refusal({"": "AccessDenied", "ec2": "UnauthorizedOperation"}, 403),
-    "server error": refusal({"": "InternalError"}, 500),
-    "credentials expired": refusal({"": "ExpiredToken", "ec2": "RequestExpired"}, 400),
-    "cut body": cut,
-    "malformed": login_page,
-    EMPTIED: emptied,
-    "body ends early": None,  # these three are done to the connection
-    "connection reset": None,
-    HANG: None,
-}
-
-
-# --- the proxy ---------------------------------------------------------------------------------------
-
-Key = tuple[str, str, str, bytes]
-"""A request: service, method, path (with query, and the target of the JSON protocols), body."""
-
-
-@dataclass
-class Proxy:
-    """Answers for the embedded AWS at `backend`. `spoiled`: the request to fail, and how."""
-
-    backend: str
-    endpoint: str = ""
-    known: dict[Key, Answer] = field(default_factory=dict)
-    asked: set[Key] = field(default_factory=set)
-    spoiled: tuple[Key, str] | None = None
-    hits: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def answer(self, key: Key, headers: Mapping[str, str]) -> Answer:
-        with self.lock:
-            self.asked.add(key)
-            if key not in self.known:
-                address = urlsplit(self.backend)
-                connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
-                connection.request(key[1], key[2].partition(" ")[0], key[3], dict(headers))
-                told = connection.getresponse()
-                kept = tuple((k, v) for k, v in told.getheaders() if k.lower() in _KEPT)
-                self.known[key] = Answer(told.status, kept, told.read())
-                connection.close()
-            return self.known[key]
-
-
-_KEPT = ("content-type", "x-amzn-errortype", "x-amz-bucket-region", "location")
-
-
-@contextmanager
-def proxied(backend: str) -> Iterator[Proxy]:
-    proxy = Proxy(backend)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def _any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            signed = self.headers.get("Authorization", "")
-            found = re.search(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/", signed)
-            service = found.group(1) if found else ""
-            key = (service, self.command, f"{self.path} {self.headers.get('X-Amz-Target', '')}".strip(), body)
-            passed = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "expect")}
-            self._send(key, proxy.answer(key, passed))
-
-        do_GET = do_POST = do_HEAD = do_PUT = _any  # noqa: N815
-
-        def _send(self, key: Key, answer: Answer) -> None:
-            promised = len(answer.body)
-            if proxy.spoiled and proxy.spoiled[0] == key:
-                how, proxy.spoiled = proxy.spoiled[1], None  # once
-                proxy.hits += 1
-                change = FAULTS[how]
-                if change is not None:
-                    answer = change(key[0], answer) or answer
-                    promised = len(answer.body)
-                elif how == "body ends early":
-                    answer = Answer(answer.status, answer.headers, answer.body[: promised // 2])
-                    promised = max(promised, 1)
-                    self.close_connection = True
-                else:
-                    if how == HANG:  # until the client has had enough
-                        select.select([self.connection], [], [], 30)
-                    else:
-                        linger = struct.pack("ii", 1, 0)  # closed with a reset, not with an end
-                        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    self.close_connection = True
-                    with contextlib.suppress(OSError):
-                        self.connection.shutdown(socket.SHUT_RD)
-                        self.connection.close()
-                    return
-            self.send_response(answer.status)
-            for name, value in answer.headers:
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(promised))
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-        def handle_error(self, *_: Any) -> None:
-            """The client went away in the middle: that is what is tried here."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    proxy.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
-        yield proxy
-    server.shutdown()
-    server.server_close()
-
-
-# --- the matrix --------------------------------------------------------------------------------------
+RECORDED_PAGES = 0  # recorded calls ask for pages of the kind's own size
 
 
 @dataclass
 class Tally:
-    """What was tried. `pages`: distinct requests, each a call or a page of one."""
+    """What was tried. `pages`: distinct requests, each a call or a page of one. `asked`: kind → its calls."""
 
     kinds: int = 0
     calls: int = 0
@@ -256,13 +80,16 @@ class Tally:
     confirmed: int = 0  # a second reading made up for the failure, and the scope was complete
     targets: int = 0
     targets_lost: int = 0
+    files: int = 0  # generated files that were compared
     wrong: list[str] = field(default_factory=list)
+    asked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def __str__(self) -> str:
         return (
             f"{self.kinds} kinds, {self.calls} calls, {self.pages} pages, {self.failures} failures tried "
             f"({self.confirmed} made good by a second reading); {self.targets} targets, "
-            f"targets lost: {self.targets_lost}; wrong: {len(self.wrong)}"
+            f"targets lost: {self.targets_lost}; {self.files} generated files compared; "
+            f"wrong: {len(self.wrong)}"
         )
 
 
@@ -274,112 +101,260 @@ def operation(key: Key) -> str:
     return f"{service}:{action.group(1).decode() if action else named}"
 
 
-def targets(catalog: Catalog, snapshot: Snapshot) -> frozenset[tuple[str, str]]:
+# --- what is watched ---------------------------------------------------------------------------------
+
+
+@cache
+def catalog() -> Catalog:
+    """The project's own standards, and a made-up one for each kind that has none."""
+    loaded = pipeline.load(ROOT)
+    watched = {standard.applies_to.kind for standard in loaded.standards.values()}
+    made = {f"any-{kind}": _standard(kind) for kind in aws_kinds() if kind not in watched}
+    return replace(loaded, standards={**loaded.standards, **made})
+
+
+def _standard(kind: str) -> Standard:
+    known = all_kinds()[kind]
+    metrics = known.namespaces and known.dimensions is not no_dimensions
+    return Standard(
+        name=f"any-{kind}",
+        title=kind,
+        applies_to=AppliesTo(kind),
+        scrape=None if metrics else Scrape(f"any-{kind}", 9100),
+        cloudwatch=CloudWatch(known.namespaces[0], (CloudWatchMetric("Any", ("Sum",)),)) if metrics else None,
+        alerts=(
+            StandardAlert(
+                alert="AnyDown",
+                expr=Text("sum by (service, environment) (up == 0) > 0"),
+                severity=AlertSeverity.TICKET,
+                summary=Text("down"),
+                description=Text("down"),
+            ),
+        ),
+    )
+
+
+def targets(snapshot: Snapshot) -> frozenset[tuple[str, str]]:
     """What is watched: (standard, resource) of every binding."""
-    bound = bind.bind(catalog, snapshot, date(2026, 11, 23)).bindings
+    bound = bind.bind(catalog(), snapshot, date(2026, 11, 23)).bindings
     return frozenset((b.standard.name, m.resource.arn) for b in bound for m in b.members)
 
 
-def aws_for(kind: str, timeout: float = 20) -> Aws:
-    size = PAGE_SIZES.get(kind, 2)
+def generated(snapshot: Snapshot) -> dict[str, bytes]:
+    """Every file that is generated, but the one that says of which snapshot the others are."""
+    bindings = bind.bind(catalog(), snapshot, date(2026, 11, 23))
+    texts, _ = templates.read(ROOT, (output.template for output in render.OUTPUTS))
+    rendered = render.render(catalog(), bindings, texts, "sha256:any")
+    if rendered.problems:
+        raise AssertionError(rendered.problems)
+    return {path: data for path, data in rendered.files.items() if path != PROVENANCE}
+
+
+# --- the matrix --------------------------------------------------------------------------------------
+
+
+def aws_for(size: int, timeout: float = 20) -> Aws:
     limits = Limits(connect_timeout=5, read_timeout=timeout, attempts=1, page_size=size, pause=0)
     made = Aws(limits, threads=4)
     made._core.register_component("data_loader", fleet._loader)
+    tell_what_is_asked(made)
     return made
 
 
-def matrix(
-    proxy: Proxy,
-    account: Account,
-    kinds: Collection[str],
-    tally: Tally,
-    *,
-    hangs: Callable[[int, int], bool] = lambda page, pages: True,
-    patience: float = 1,
-) -> None:
-    """Every failure at every page of every call of every kind, one at a time.
+@dataclass
+class Case:
+    """A kind whose fleet stands still: its requests, what is known of it, and beside it another kind, which
+    must not notice anything."""
 
-    `hangs`: where one may hang, and `patience`: for how many seconds. All else must be answered within them.
-
-    Beside the kind another is read, which must not notice.
-    """
-    catalog = pipeline.load(ROOT)
-    for kind in kinds:
-        beside = "sqs-queue" if kind != "sqs-queue" else "dynamodb-table"
-        config = fleet.config(account, kinds=(kind, beside))
-        proxy.spoiled = None
-        first = collect(config, Snapshot(), now=NOW, aws=aws_for(kind))
-        if any(s.state is not ScopeState.COMPLETE for s in first.scopes):
-            tally.wrong.append(f"{kind}: not read at all: {[s.reason for s in first.scopes if s.reason]}")
-            continue
-        watched = targets(catalog, first)
-        proxy.asked.clear()
-        collect(fleet.config(account, kinds=(kind,)), Snapshot(), now=NOW, aws=aws_for(kind))
-        pages = sorted(proxy.asked)
-        tally.kinds += 1
-        tally.pages += len(pages)
-        tally.calls += len({operation(key) for key in pages})
-        tally.targets += len(watched)
-        calm, hasty = aws_for(kind), aws_for(kind, timeout=patience)
-        for number, key in enumerate(pages):
-            for how, change in FAULTS.items():
-                if how == EMPTIED and (change is None or change(key[0], proxy.known[key]) is None):
-                    continue
-                if how == HANG and not hangs(number, len(pages)):
-                    continue
-                proxy.spoiled, proxy.hits = (key, how), 0
-                found = collect(config, first, now=NOW, aws=hasty if how == HANG else calm)
-                tally.wrong += _wrong(tally, key, how, first, found)
-                tally.failures += 1
-                tally.targets_lost += len(watched - targets(catalog, found))
-                if not proxy.hits:
-                    tally.wrong.append(f"{kind}: {how} at {operation(key)}: was never asked")
-        proxy.spoiled = None
+    kind: str
+    size: int
+    config: InventoryConfig
+    first: Snapshot
+    pages: list[Key]
 
 
-def _wrong(tally: Tally, key: Key, how: str, first: Snapshot, found: Snapshot) -> Iterator[str]:
-    """What should not have come of a failure. The scope that was failed is the one that is not complete."""
-    what = f"{how} at {operation(key)} {key[3][:120]!r}"
-    if found.resources != first.resources:
-        yield f"{what}: the resources are not those that were known"
+def case(proxy: Proxy, account: Account, kind: str, tally: Tally, size: int | None = None) -> Case | None:
+    """Reads a kind without any failure; None when that fails by itself, which is wrong."""
+    beside = "sqs-queue" if kind != "sqs-queue" else "dynamodb-table"
+    config = fleet.config(account, kinds=(kind, beside))
+    size = PAGE_SIZES.get(kind, 2) if size is None else size
+    proxy.spoiled = {}
+    first = collect(config, Snapshot(), now=NOW, aws=aws_for(size))
+    if any(s.state is not ScopeState.COMPLETE for s in first.scopes):
+        tally.wrong.append(f"{kind}: not read at all: {[s.reason for s in first.scopes if s.reason]}")
+        return None
+    if not any(r.kind == kind for r in first.resources):
+        tally.wrong.append(f"{kind}: there is none, so that nothing could be lost")
+        return None
+    proxy.asked.clear()
+    collect(fleet.config(account, kinds=(kind,)), Snapshot(), now=NOW, aws=aws_for(size))
+    asked = dict(proxy.asked)
+    tally.kinds += kind not in tally.asked
+    tally.asked[kind] |= set(asked.values())
+    tally.pages += len(asked)
+    tally.calls += len({operation(key) for key in asked})
+    tally.targets += len(targets(first))
+    return Case(kind, size, config, first, sorted(asked))
+
+
+def matrix(proxy: Proxy, tried: Case, tally: Tally) -> None:
+    """Every failure but a hanging one at every page of every call, one at a time."""
+    calm = aws_for(tried.size)
+    watched, files = targets(tried.first), generated(tried.first)
+    compared: set[str] = set()
+    for key in tried.pages:
+        for how, change in FAULTS.items():
+            answer = proxy.known[key]
+            if how == HANG or (change is not None and change(key[0], answer) is None):
+                continue
+            if how == SHORT and answer.status >= 300:  # its header has told the error already
+                continue
+            found = _read(proxy, tried, {key: how}, calm, tally)
+            tally.targets_lost += len(watched - targets(found))
+            if how not in compared:  # the same resources would give the same files, at each page
+                compared.add(how)
+                tally.files += len(files)
+                if generated(found) != files:
+                    tally.wrong.append(f"{tried.kind}: {how} at {operation(key)}: other files")
+    proxy.spoiled = {}
+
+
+def _read(proxy: Proxy, tried: Case, spoiled: Mapping[Key, str], aws: Aws, tally: Tally) -> Snapshot:
+    """The inventory with these failures, of which each fails one scope."""
+    proxy.spoiled, proxy.hits = dict(spoiled), 0
+    found = collect(tried.config, tried.first, now=NOW, aws=aws)
+    tally.failures += len(spoiled)
+    told = " and ".join(f"{how} at {operation(key)} {key[3][:120]!r}" for key, how in spoiled.items())
+    if proxy.hits != len(spoiled):
+        tally.wrong.append(f"{told}: {len(spoiled) - proxy.hits} were never asked")
+    if found.resources != tried.first.resources:
+        tally.wrong.append(f"{told}: the resources are not those that were known")
     incomplete = sum(s.state is not ScopeState.COMPLETE for s in found.scopes)
-    if incomplete == 0 and how == EMPTIED:
+    if incomplete == 0 and EMPTIED in spoiled.values():
         tally.confirmed += 1
-    elif key[0] == "sts" and incomplete != len(found.scopes):
-        yield f"{what}: an account that was not entered was read"
-    elif key[0] != "sts" and incomplete != 1:
-        yield f"{what}: {incomplete} scopes are not complete, and not one"
+    elif any(key[0] == "sts" for key in spoiled):
+        if incomplete != len(found.scopes):
+            tally.wrong.append(f"{told}: an account that was not entered was read")
+    elif incomplete != len(spoiled):
+        tally.wrong.append(f"{told}: {incomplete} scopes are not complete, and not {len(spoiled)}")
+    return found
 
 
-def _build(build: Callable[..., None], aws: Any, account: Account) -> None:
+def hangs(proxy: Proxy, cases: Sequence[Case], tally: Tally, patience: float, most: int = 0) -> None:
+    """A connection that hangs at each page of each call (at most the last `most` of a kind).
+
+    Kinds wait together, each for a page of its own, since a wait costs time and nothing else. All that does
+    not hang must be answered within `patience` seconds.
+    """
+    owners = Counter(key for one in cases for key in one.pages)
+    for size in sorted({one.size for one in cases}):
+        alike = [one for one in cases if one.size == size]
+        together = Case("", size, alike[0].config, Snapshot(), [])
+        kinds = tuple(sorted({kind for one in alike for kind in one.config.kinds}))
+        together.config = replace(alike[0].config, kinds=kinds, concurrency=len(kinds) + 4)
+        together.first = collect(together.config, Snapshot(), now=NOW, aws=aws_for(size))
+        watched = targets(together.first)
+        waiting = {one.kind: one.pages[-most:] for one in alike}
+        shared = {key for pages in waiting.values() for key in pages if owners[key] > 1}
+        queues = [[key for key in pages if key not in shared] for pages in waiting.values()]
+        rounds = [{key: HANG for key in row if key} for row in _rows(queues)]
+        rounds += [{key: HANG} for key in sorted(shared)]
+        hasty = aws_for(size, timeout=patience)
+        for spoiled in rounds:
+            found = _read(proxy, together, spoiled, hasty, tally)
+            tally.targets_lost += len(watched - targets(found))
+    proxy.spoiled = {}
+
+
+def _rows(queues: Sequence[Sequence[Key]]) -> Iterator[list[Key]]:
+    for number in range(max(map(len, queues), default=0)):
+        yield [queue[number] for queue in queues if number < len(queue)]
+
+
+# --- fleets ------------------------------------------------------------------------------------------
+
+
+def build(make: Callable[..., None], aws: Any, account: Account) -> None:
     """A group's own fleet: some want the account's number, some make one of each at a time."""
     fleet.queue(aws, "beside")
-    match list(inspect.signature(build).parameters):
+    match list(inspect.signature(make).parameters):
         case ["aws"]:
-            build(aws)
+            make(aws)
         case ["aws", "account"]:
-            build(aws, account.id)
+            make(aws, account.id)
         case ["aws", "number", "tagged"]:
             for number in range(3):
-                build(aws, number, number > 0)
+                make(aws, number, number > 0)
         case parameters:
-            raise TypeError(f"{build.__module__}.build takes {parameters}")
+            raise TypeError(f"{make.__module__}.build takes {parameters}")
+
+
+def recorded_calls(groups: Collection[str]) -> dict[str, list[recorded.Call]]:
+    """Kind → the longest of the readings that its own tests make from recorded answers."""
+    found: dict[str, list[recorded.Call]] = {}
+
+    def hear(kind: str, calls: Sequence[recorded.Call]) -> None:
+        if len(calls) > len(found.get(kind, ())):
+            found[kind] = list(calls)
+
+    recorded.heard = hear
+    try:
+        for name in groups:
+            for test, function in vars(importlib.import_module(f"tests.{name}")).items():
+                if test.startswith("test_") and not inspect.signature(function).parameters:
+                    function()
+    finally:
+        recorded.heard = None
+    return found
+
+
+def _group(name: str, tally: Tally) -> None:
+    """The kinds of a group that the embedded AWS serves."""
+    module = importlib.import_module(f"tests.{name}")
+    with fleet.serve() as backend:
+        account = fleet.new_account()
+        build(module.build, fleet.session(account), account)
+        with proxied(backend) as proxy:
+            _all(proxy, account, {kind: PAGE_SIZES.get(kind, 2) for kind in module.SERVED}, tally)
+
+
+def _recorded(groups: Collection[str], tally: Tally) -> None:
+    """The kinds of which no call, or not every one, was tried so far."""
+    for kind, calls in sorted(recorded_calls(groups).items()):
+        told = aws_kinds()[kind]
+        if not set(told.calls) - tally.asked.get(kind, set()):
+            continue
+        with fleet.serve() as backend:
+            account = replace(fleet.new_account(), id=recorded.ACCOUNT)
+            account = replace(account, role_arn=fleet.ROLE.format(account=account.id))
+            fleet.queue(fleet.session(account), "beside")
+            with proxied(backend) as proxy:
+                proxy.recorded = recordings(told.service, calls)
+                _all(proxy, account, {kind: RECORDED_PAGES}, tally)
+
+
+def _all(proxy: Proxy, account: Account, kinds: Mapping[str, int], tally: Tally) -> None:
+    made = (case(proxy, account, kind, tally, size) for kind, size in kinds.items())
+    cases = [one for one in made if one is not None]
+    for one in cases:
+        matrix(proxy, one, tally)
+    hangs(proxy, cases, tally, patience=2)
 
 
 def main(groups: Collection[str]) -> int:
     """All kinds of these groups."""
-    tally = Tally()
-    for name in groups:
-        module = importlib.import_module(f"tests.{name}")
-        with fleet.serve() as backend:
-            account = fleet.new_account()
-            aws = fleet.session(account)
-            _build(module.build, aws, account)
-            with proxied(backend) as proxy:
-                matrix(proxy, account, module.SERVED, tally)
-        print(f"{name}: so far {tally}", flush=True)
-    for line in tally.wrong:
-        print(line, file=sys.stderr)
+    tally, began = Tally(), time.monotonic()
+    steps = [(name, lambda name=name: _group(name, tally)) for name in groups]
+    for name, step in [*steps, ("recorded", lambda: _recorded(groups, tally))]:
+        told = len(tally.wrong)
+        step()
+        for line in tally.wrong[told:]:
+            print(line, file=sys.stderr, flush=True)
+        print(f"{time.monotonic() - began:6.0f} s  {name}: so far {tally}", flush=True)
+    for kind in sorted(tally.asked):
+        untried = sorted(set(aws_kinds()[kind].calls) - tally.asked[kind])
+        if untried:
+            print(f"not tried of {kind}: {', '.join(untried)}")
     return 1 if tally.wrong or tally.targets_lost else 0
 
 

@@ -22,6 +22,9 @@ from mac.model import Resource
 from mac.retries import Budget
 from tests import aws_fleet as fleet
 
+heard: Callable[[str, Sequence[Call]], None] | None = None
+"""Told of every reading, when somebody wants to know what is recorded."""
+
 ACCOUNT = "111122223333"
 PLACE = Place(ACCOUNT, fleet.REGION, "aws", (fleet.REGION,))
 
@@ -45,6 +48,8 @@ def read(kind: str, calls: Sequence[Call], place: Place = PLACE) -> list[Resourc
 
     Raises CallError where a reading of AWS would fail the scope.
     """
+    if heard is not None:
+        heard(kind, calls)
     declared = all_kinds()[kind]
     aws = fleet.Watch().aws()
     access = Access(place.account, place.partition, Credentials("recorded", "recorded"), Budget(0))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from click.testing import Result
 
 from mac import accounts, iam, schema, scope_table, source
 from mac.collect import collect
@@ -21,6 +23,7 @@ from mac.model import (
     Account,
     EnabledRegions,
     InventoryConfig,
+    KnownAccount,
     Lifecycle,
     Organization,
     Resource,
@@ -30,7 +33,8 @@ from mac.model import (
 )
 from mac.problems import AwsError, Severity
 from mac.snapshot import files as snapshot_files
-from mac.snapshot import from_bytes, from_files, to_bytes
+from mac.snapshot import from_bytes, from_files, stored_files, to_bytes
+from mac.snapshot import read as read_stored
 from mac.standards import decode
 from tests import aws_fleet as fleet
 
@@ -111,17 +115,20 @@ def test_units_are_read_with_those_below_them_and_without_what_is_excluded(
     assert len(read_accounts(everything)) == 22
 
 
-def page(*names: str, token: str = "", state: str = "ACTIVE") -> Any:
-    rows = [
+def rows(*numbers: str, state: str = "ACTIVE") -> list[dict[str, str]]:
+    return [
         {
             "Id": number,
             "Arn": f"arn:aws:organizations::{fleet.AMBIENT}:account/o-abc/{number}",
             "Name": f"n{number}",
             "Status": state,
         }
-        for number in names
+        for number in numbers
     ]
-    body = {"Accounts": rows} | ({"NextToken": token} if token else {})
+
+
+def page(*numbers: str, token: str = "", state: str = "ACTIVE") -> Any:
+    body = {"Accounts": rows(*numbers, state=state)} | ({"NextToken": token} if token else {})
     return fleet.answer(200, json.dumps(body), "application/x-amz-json-1.1")
 
 
@@ -173,6 +180,87 @@ def test_an_organization_without_any_account_is_no_answer(organization: dict[str
     assert read_accounts(second) == read_accounts(first)
     (status,) = [s for s in second.scopes if s.state is not ScopeState.COMPLETE]
     assert (status.scope, status.cause) == (accounts.ACCOUNTS, "malformed")
+
+
+@pytest.mark.parametrize("operation", ["ListAccountsForParent", "ListChildren"])
+def test_a_unit_without_the_list_of_what_is_in_it_is_no_answer(
+    organization: dict[str, str], operation: str
+) -> None:
+    units = (organization["prod"],)
+    first = read(inventory(units=units))
+    empty = fleet.answer(200, "{}", "application/x-amz-json-1.1")
+    second = read(inventory(units=units), first, fleet.Watch({(operation, ""): empty}))
+    assert read_accounts(second) == read_accounts(first) != set()
+    (status,) = [s for s in second.scopes if s.state is not ScopeState.COMPLETE]
+    assert (status.scope, status.cause) == (accounts.ACCOUNTS, "malformed")
+
+
+def members(count: int) -> list[str]:
+    return [f"{number:012}" for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [(10, 7, False), (10, 6, True), (4, 2, False), (3, 1, False), (2, 0, True), (20, 21, False)],
+)
+def test_an_organization_that_lost_many_accounts_at_once_keeps_them_until_a_person_says_so(
+    before: int, after: int, refused: bool
+) -> None:
+    def listing(count: int) -> Any:
+        return lambda _, kind, place, __: [kind.transform(place, row) for row in rows(*members(count))]
+
+    config = inventory()
+    first = accounts.find(config, Snapshot(), fleet.Watch().aws(), listing(before))
+    last = Snapshot(accounts=first.known(config))
+    second = accounts.find(config, last, fleet.Watch().aws(), listing(after))
+    error = second.errors[accounts.ACCOUNTS]
+    assert [a.id for a in second.accounts] == members(before if refused else after)
+    assert (error is not None) == refused
+    if error:
+        assert error.cause == "shrunk"
+        assert f"of the {before} accounts" in error.reason
+        assert "--allow-shrink" in error.reason
+    allowed = accounts.find(replace(config, largest_loss=1), last, fleet.Watch().aws(), listing(after))
+    assert [a.id for a in allowed.accounts] == members(after)
+
+
+def test_accounts_that_are_missing_from_a_list_are_read_until_it_is_allowed_that_they_go(
+    organization: dict[str, str], tmp_path: Path, mac: Callable[..., Result]
+) -> None:
+    root = tmp_path / "monitoring"
+    assert mac("init", root).exit_code == 0
+    (root / "inventory/aws.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Inventory\nspec:\n"
+        "  accounts: {organization: {role: mac-reader}}\n"
+        f"  regions: [{fleet.REGION}]\n  kinds: [sqs-queue]\n"
+    )
+    gone = members(30)
+    known = Snapshot(accounts=tuple(KnownAccount(number, f"n{number}") for number in gone))
+    for path, data in stored_files(known).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    told = mac("inventory", "-C", root, "--strict")
+    assert told.exit_code == 1
+    assert "of the 30 accounts that the organization had, 30 are not listed any more" in told.stderr
+    assert read_accounts(read_stored(root / "inventory/snapshot")) == set(gone)
+    assert mac("inventory", "-C", root, "--strict", "--allow-shrink").exit_code == 0
+    assert len(read_accounts(read_stored(root / "inventory/snapshot")) - set(gone)) == 23
+
+
+def test_an_account_that_moves_between_pages_of_the_list_stays(organization: dict[str, str]) -> None:
+    first = read(inventory())
+    lists: list[int] = []
+
+    def forget_one(parsed: dict[str, Any], **_: Any) -> None:
+        lists.append(1)
+        if len(lists) == 2:  # the second page of the first reading
+            parsed["Accounts"].pop()
+
+    aws = fleet.Watch().aws()
+    aws.events.register("after-call.organizations.ListAccounts", forget_one)
+    second = collect(inventory(), first, now=NOW, aws=aws)
+    assert read_accounts(second) == read_accounts(first)
+    assert len(lists) == 4
 
 
 def test_an_organization_that_was_never_read_cannot_be_guessed(organization: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ IMPORTED_AS = {
 FOLDERS = {"click": "cli", "moto": "demo", "werkzeug": "demo"}
 
 # Said, with the reason, under the table of stages.
-NEIGHBOURS = {("coverage", "bind"), ("render", "bind"), ("ruletest", "rules")}
+NEIGHBOURS = {("coverage", "bind"), ("render", "bind"), ("routingtest", "rules"), ("ruletest", "rules")}
 
 # Imports that `mac --help` waits for.
 LIGHT = {"click", "mac", "mac.__version__", "mac.cli", "mac.cli.errors", "mac.cli.options", "mac.cli.session"}

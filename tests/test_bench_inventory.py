@@ -21,7 +21,7 @@ def test_a_small_run_reads_every_kind_and_reports_what_it_took(tmp_path: Path) -
     given |= {"latency": 0.001, "concurrency": 4}
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     done = subprocess.run(
-        [sys.executable, PROJECT / "benchmarks/inventory.py", *words, "--output", output],
+        [sys.executable, PROJECT / "benchmarks/inventory.py", *words, "--beside", "8", "--output", output],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         capture_output=True,
         text=True,
@@ -38,6 +38,7 @@ def test_a_small_run_reads_every_kind_and_reports_what_it_took(tmp_path: Path) -
     assert found["calls"] >= found["calls_fewest"] > found["scopes"] / 2
     assert found["second_run"]["calls"] >= found["calls_fewest"]
     assert [step["instances"] for step in found["growth"]] == [1000, INSTANCES]
+    assert [step["concurrency"] for step in found["by_concurrency"]] == [4, 8]
     # Less than the ideal would mean that the ideal is wrong.
     assert found["wall_over_ideal"] >= 1
     assert found["script_over_mac"] > 0

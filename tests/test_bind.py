@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mac import scraping
 from mac.bind import Bindings, bind
 from mac.model import (
     AppliesTo,
@@ -17,6 +18,7 @@ from mac.model import (
     Exemption,
     Lifecycle,
     Resource,
+    Scrape,
     Service,
     Unwatched,
 )
@@ -69,6 +71,40 @@ def test_what_is_not_bound_has_a_reason(resource: Resource, reason: str) -> None
     assert reasons(result) == {resource.id: reason}
     assert not result.bindings
     assert result.bound == 0
+
+
+@pytest.mark.parametrize(
+    ("ports", "target"),
+    [
+        ({}, "127.0.0.1:9100"),  # an interface of its own, or the network of its machine
+        ({"9100": 32768, "8080": 32769}, "127.0.0.1:32768"),  # a bridge
+        ({"8080": 8080}, "127.0.0.1:9100"),  # as it is inside: the network of its machine
+        ({"8080": 32769}, ""),
+    ],
+)
+def test_a_container_is_scraped_at_the_port_that_its_machine_gives_to_it(
+    ports: dict[str, int], target: str
+) -> None:
+    task = instance(kind="ecs-task", attributes={"host_ports": ports} if ports else {})
+    scrape = Scrape("app", 9100)
+    chosen = standard(applies_to=AppliesTo("ecs-task"), scrape=scrape)
+    result = bound(builders.catalog(chosen), task)
+    groups = scraping.target_groups(result.bindings, scrape)
+    assert [one for group in groups for one in group["targets"]] == ([target] if target else [])
+    if not target:
+        (unbound,) = result.unbound
+        assert unbound.detail == "its container's port 9100 is not mapped to a port of its machine"
+
+
+def test_two_tasks_on_one_machine_are_two_targets() -> None:
+    tasks = [
+        instance(n, kind="ecs-task", addresses=("127.0.0.9",), attributes={"host_ports": {"9100": 32768 + n}})
+        for n in (1, 2)
+    ]
+    scrape = Scrape("app", 9100)
+    chosen = standard(applies_to=AppliesTo("ecs-task"), scrape=scrape)
+    groups = scraping.target_groups(bound(builders.catalog(chosen), *tasks).bindings, scrape)
+    assert [group["targets"] for group in groups] == [["127.0.0.9:32769"], ["127.0.0.9:32770"]]
 
 
 def test_a_resource_without_metrics_in_cloudwatch_is_not_bound_to_a_standard_that_reads_them() -> None:

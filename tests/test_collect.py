@@ -624,6 +624,88 @@ def test_a_web_page_in_place_of_an_error_is_told_by_its_title(page: str, told: s
     assert answers.meaning("ListQueues", "502", page).reason == f"ListQueues: 502: {told}"
 
 
+BLOCKED = "<html><head><title>Request blocked</title></head></html>"
+XML_DENIED = "<AccessDeniedException><Message>denied by the endpoint</Message></AccessDeniedException>"
+S3_DENIED = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation"),
+    [
+        ("sqs-queue", "ListQueues"),  # JSON
+        ("efs-file-system", "DescribeFileSystems"),  # REST with JSON
+        ("sns-topic", "ListTopics"),  # query
+        ("ec2-instance", "DescribeInstances"),
+        ("hosted-zone", "ListHostedZones"),  # REST with XML
+        ("s3-bucket", "ListBuckets"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [
+        ((403, BLOCKED), "denied"),
+        ((403, XML_DENIED), "denied"),
+        ((403, S3_DENIED), "denied"),
+        ((403, '{"message": "Forbidden"}'), "denied"),
+        ((403, ""), "denied"),
+        ((401, '"log in"'), "denied"),
+        ((404, "<!DOCTYPE html><title>Not Found</title>"), "unsupported"),
+        ((404, ""), "unsupported"),
+        ((501, BLOCKED), "unsupported"),
+        ((305, BLOCKED), "unreachable"),
+        ((502, "<html><head><title>502 Bad Gateway</title></head>"), "unreachable"),
+        ((503, "<!doctype html><html>later</html>"), "unreachable"),
+        ((429, "slow down"), "throttled"),
+        ((500, "[]"), "failed"),
+    ],
+)
+def test_what_is_no_answer_of_awss_is_told_by_its_code_or_its_status_and_is_never_empty(
+    account: Account, kind: str, operation: str, told: tuple[int, str], cause: str
+) -> None:
+    last = Snapshot((), (kept(account, "x", kind),))
+    config = fleet.config(account, kinds=(kind,))
+    found = read(config, last, faults={(operation, ""): fleet.answer(*told)})
+    assert only(found).cause == cause, only(found).reason
+    assert only(found).state is (ScopeState.DENIED if cause == "denied" else ScopeState.STALE)
+    assert ids(found) == ["x"]
+
+
+def test_an_operation_that_the_service_does_not_have_here_is_unsupported_and_not_denied() -> None:
+    told = answers.meaning(
+        "ListEnvironments",
+        "AccessDeniedException",
+        "Unable to determine service/operation name to be authorized",
+    )
+    assert (told.state, told.cause) == (ScopeState.STALE, "unsupported")
+
+
+def test_an_answer_without_a_list_that_aws_always_sends_is_none(account: Account) -> None:
+    last = Snapshot((), (kept(account, "x", "glue-database"),))
+    config = fleet.config(account, kinds=("glue-database",))
+    nothing = fleet.answer(200, "{}", "application/x-amz-json-1.1")
+    found = read(config, last, faults={("GetDatabases", ""): nothing})
+    assert only(found).cause == "malformed"
+    assert only(found).reason == "GetDatabases: an answer without DatabaseList"
+    assert ids(found) == ["x"]
+
+
+def test_a_list_that_may_be_left_out_is_asked_for_again_when_something_is_missing(account: Account) -> None:
+    fleet.queue(fleet.session(account), "kept")
+    config = fleet.config(account, kinds=SQS)
+    first = read(config)
+    asked: list[int] = []
+
+    def nothing_once(request: Any) -> Any:
+        asked.append(1)
+        return fleet.answer(200, "{}", "application/x-amz-json-1.0")(request) if len(asked) == 1 else None
+
+    assert ids(read(config, first, faults={("ListQueues", ""): nothing_once})) == ["kept"]
+    assert len(asked) == 2
+    asked.clear()
+    assert ids(read(config, faults={("ListQueues", ""): nothing_once})) == []
+    assert len(asked) == 1  # nothing is known that could be missing
+
+
 @pytest.mark.parametrize("body", ["null", "[]", '"later"', "0"])
 def test_json_that_is_no_object_is_told_as_such(account: Account, body: str) -> None:
     fleet.queue(fleet.session(account), "kept")

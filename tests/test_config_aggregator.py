@@ -644,6 +644,7 @@ def test_the_policy_has_the_calls_to_the_aggregator_in_place_of_those_it_replace
     assert done.exit_code == 0, done.stderr
     reading, entering = json.loads(done.stdout)["Statement"]
     assert reading["Action"] == [
+        "account:ListRegions",
         "config:DescribeConfigurationAggregatorSourcesStatus",
         "config:SelectAggregateResourceConfig",
         "ec2:DescribeRegions",

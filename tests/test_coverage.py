@@ -177,9 +177,9 @@ def test_standards_and_services_without_what_they_need_are_told() -> None:
     )
     assert found.unused_standards == ("idle",)
     assert {gap.service: gap.lacks for gap in found.services} == {
-        "forgotten": ("resources",),
+        "forgotten": ("resources", "slo"),
         "stray": ("owner", "page", "runbook"),
-        "web": ("page", "runbook"),
+        "web": ("page", "runbook", "slo"),
     }
     assert found.only_general == {"web": 2}
 

@@ -13,6 +13,7 @@ from click.testing import Result
 
 from mac import engines, kinds, servers
 from mac import snapshot as snapshots
+from mac.answers import Cause
 from mac.problems import CODES
 from tests.builders import instance, snapshot
 
@@ -175,3 +176,8 @@ def _until_targets(api: servers.Prometheus, expected: set[str]) -> None:
             return
         assert time.monotonic() < deadline, found ^ expected
         time.sleep(0.1)
+
+
+def test_every_cause_of_a_scope_that_is_not_read_is_explained() -> None:
+    section = (DOCS / "inventory.md").read_text().split("## When a scope is not read\n")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == {cause.value for cause in Cause}

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from mac import compact, snapshot
-from mac.model import Account, Resource, Snapshot
+from mac.model import Account, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from tests import aws_fleet, builders
 
 Mac = Callable[..., Result]
@@ -101,6 +101,8 @@ def test_an_account_may_be_called_by_its_name(mac: Mac, repository: Path) -> Non
     ("arguments", "words"),
     [
         (["--kind", "ec2-instnace"], "ec2-instance"),
+        (["--account", "mian"], 'did you mean "main"?'),
+        (["--snapshot", ""], "names no snapshot"),
         (["--service", "shpo"], "shop"),
         (["--where", "stat=running"], "state"),
         (["--where", "running"], "KEY=VALUE"),
@@ -114,6 +116,77 @@ def test_a_misspelled_word_is_wrong_usage(
     assert told.exit_code == 64
     assert words in told.stderr
     assert told.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inventory", "diff", "", "HEAD"],
+        ["inventory", "diff", "HEAD", ""],
+        ["inventory", "--snapshot", ""],
+        ["generate", "--snapshot", ""],
+        ["diff", "--snapshot", ""],
+    ],
+)
+def test_an_empty_name_is_no_snapshot_and_not_the_one_that_is_kept(
+    mac: Mac, repository: Path, arguments: list[str]
+) -> None:
+    told = mac(*arguments)
+    assert told.exit_code == 64
+    assert "'' names no snapshot" in told.stderr
+
+
+def shrunk(reason: str = "AssumeRole: AccessDenied: no") -> Snapshot:
+    """Two scopes, of which one was refused."""
+    scope = Scope("123456789012", "us-east-1", "sqs-queue")
+    refused = ScopeStatus(scope, ScopeState.DENIED, reason, "2026-11-23T11:00:00Z", "denied")
+    read = ScopeStatus(Scope("123456789012", "us-east-1", "ec2-instance"))
+    return Snapshot((read, refused), fleet(1).resources)
+
+
+def test_strict_says_on_standard_error_which_scopes_failed_and_why(mac: Mac, repository: Path) -> None:
+    keep(repository, shrunk())
+    told = mac("inventory", "--snapshot", "inventory/snapshot", "--strict", "--format", "json")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["states"]["denied"] == 1
+    assert told.stderr.splitlines()[-2:] == [
+        "--strict: 1 of 2 scopes was not read completely:",
+        "  123456789012/us-east-1/sqs-queue: denied: AssumeRole: AccessDenied: no",
+    ]
+    assert mac("inventory", "--snapshot", "inventory/snapshot").exit_code == 0
+
+
+@pytest.mark.parametrize("form", ["policy", "trust", "stackset"])
+@pytest.mark.parametrize("principal", ["nonsense", "", "123456789012", "arn:aws:s3:::bucket"])
+def test_a_principal_that_is_no_arn_of_a_role_is_refused(
+    mac: Mac, repository: Path, form: str, principal: str
+) -> None:
+    told = mac("inventory", "iam-policy", "--form", form, "--principal", principal)
+    assert told.exit_code == 64
+    assert "arn:aws:iam::123456789012:role/mac" in told.stderr
+    root = mac("inventory", "iam-policy", "--form", form, "--principal", "arn:aws:iam::123456789012:root")
+    assert root.exit_code == 0
+
+
+def test_a_source_that_is_not_there_is_told_at_the_line_that_names_it(mac: Mac, repository: Path) -> None:
+    inventory = repository / "inventory/aws.yaml"
+    inventory.write_text(inventory.read_text() + "  sources: [{file: inventory/other.yaml}]\n")
+    (repository / "inventory/others.yaml").write_text("")
+    told = mac("validate")
+    assert told.exit_code == 1
+    line = inventory.read_text().splitlines().index("  sources: [{file: inventory/other.yaml}]") + 1
+    assert f"inventory/aws.yaml:{line}:20" in told.stderr + told.stdout
+    assert 'did you mean "inventory/others.yaml"?' in told.stderr + told.stdout
+
+
+def test_a_role_of_an_organization_is_named_and_not_given_by_its_arn(mac: Mac, repository: Path) -> None:
+    (repository / "inventory/aws.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Inventory\nspec:\n"
+        "  accounts: {organization: {role: arn:aws:iam::123456789012:role/mac}}\n  regions: [us-east-1]\n"
+    )
+    told = mac("validate")
+    assert told.exit_code == 1
+    assert "is not the bare name of an IAM role, such as mac-inventory" in told.stdout + told.stderr
 
 
 def test_without_a_snapshot_there_is_nothing_to_list(mac: Mac, repository: Path) -> None:
@@ -176,6 +249,41 @@ def test_a_revision_that_is_not_there_is_not_taken_for_a_file_to_write(
     assert told.exit_code not in (0, 70)
     assert revision in told.stderr
     assert sorted(path.name for path in repository.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("HEAD", "is a Git revision, which cannot be written"),
+        ("inventory", "is a folder"),
+        ("nowhere/fleet.jsonl", "there is no folder"),
+        ("mac.yaml", "is not a snapshot, and is not overwritten"),
+    ],
+)
+def test_a_reading_is_not_written_over_what_is_no_snapshot_and_aws_is_not_asked_first(
+    mac: Mac, repository: Path, place: str, words: str
+) -> None:
+    before = {path: path.read_bytes() for path in repository.glob("*") if path.is_file()}
+    told = mac("inventory", "--refresh", "--snapshot", place)
+    assert told.exit_code == 64
+    assert words in told.stderr
+    assert "asking AWS" not in told.stderr
+    assert {path: path.read_bytes() for path in repository.glob("*") if path.is_file()} == before
+
+
+def test_without_a_name_what_is_kept_is_compared_with_what_was_committed_last(
+    mac: Mac, repository: Path
+) -> None:
+    assert mac("inventory", "diff").stdout == mac("inventory", "diff", "HEAD").stdout != ""
+
+
+def test_a_list_without_a_hit_says_what_may_have_been_meant(mac: Mac, repository: Path) -> None:
+    told = mac("inventory", "list", "--where", "state=runing")
+    assert told.exit_code == 0
+    assert told.stderr.splitlines() == [
+        "0 of 4 resources",
+        'no resource has state=runing; did you mean "running"?',
+    ]
 
 
 def test_configuration_is_generated_from_a_revision_as_it_was_from_the_file(

@@ -170,3 +170,15 @@ def _patch(row: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]
 @given(resources)
 def test_nothing_differs_from_itself(found: list[Resource]) -> None:
     assert not differ(found, found)
+
+
+def test_many_scopes_that_changed_alike_are_one_line() -> None:
+    def read(state: ScopeState) -> Snapshot:
+        regions = [f"eu-west-{n}" for n in range(9)]
+        return Snapshot(tuple(ScopeStatus(Scope("1" * 12, r, "sqs-queue"), state) for r in regions))
+
+    found = compare(read(ScopeState.COMPLETE), read(ScopeState.STALE), lambda _: "")
+    assert as_text(found).splitlines()[-1].split() == [
+        *("111111111111/*/sqs-queue", "(9", "scopes)", "complete", "stale"),
+    ]
+    assert len(as_dict(found)["scopes"]) == 9

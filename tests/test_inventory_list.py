@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from mac import emit
-from mac.inventory_list import Condition, Selection, as_dict, as_lines, as_table, condition, select
+from mac.inventory_list import (
+    Condition,
+    Selection,
+    as_dict,
+    as_lines,
+    as_table,
+    condition,
+    misspelled,
+    select,
+)
 from mac.labels import labels
 from mac.model import LabelSource, Lifecycle, Resource
 from mac.problems import UsageError
@@ -168,3 +177,16 @@ def test_programs_get_the_resource_as_the_snapshot_has_it_and_its_labels() -> No
         "service": "shop",
     }
     assert json.loads(line)["tags"] == {"service": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("lifecycle=in-servce", ['no resource has lifecycle=in-servce; did you mean "in-service"?']),
+        ("state=rebooting", ["no resource has state=rebooting"]),
+        ("name=web-*", []),
+        ("state!=nonsense", []),
+    ],
+)
+def test_a_value_that_nothing_has_is_hinted_at(text: str, hint: list[str]) -> None:
+    assert list(misspelled(FLEET, [condition(text)], lambda r: labels(r, SOURCES))) == hint

@@ -687,7 +687,10 @@ def test_a_task_of_no_service_is_named_after_its_family_and_one_without_interfac
 
 def test_a_task_that_shares_its_machines_address_is_linked_to_the_machine() -> None:
     host = f"{ECS}:container-instance/main/h1"
-    bindings = [{"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 32768}]
+    bindings = [
+        {"bindIP": "0.0.0.0", "containerPort": 8080, "hostPort": 32768, "protocol": "tcp"},
+        {"bindIP": "0.0.0.0", "containerPort": 8125, "hostPort": 32769, "protocol": "udp"},
+    ]
     shared = {"attachments": [], "containerInstanceArn": host, "launchType": "EC2"}
     described = [
         task(1, **shared, containers=[{"name": "web", "networkBindings": bindings}]),

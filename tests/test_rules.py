@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
+import pytest
+
 from mac import rules
 from mac.bind import bind
-from mac.model import Resource, Standard, Text
+from mac.model import Resource, Service, Standard, Text
 from tests import builders
 from tests.builders import alert, instance, recording, snapshot, standard
 
@@ -90,3 +92,14 @@ def test_a_parameter_that_does_not_exist_is_told_where_it_stands() -> None:
     assert problem.code == "unknown-parameter"
     assert problem.location.line == 11
     assert problem.hint == 'did you mean "floor"?'
+
+
+@pytest.mark.parametrize(("tier", "severity"), [(1, "page"), (3, "page"), (4, "ticket")])
+def test_only_tiers_that_page_wake_somebody(tier: int, severity: str) -> None:
+    services = (Service("web", "platform", tier),)
+    catalog = builders.catalog(services=services, page_tiers=(1, 2, 3))
+    (binding,) = bind(catalog, builders.snapshot(builders.instance()), date(2026, 11, 23)).bindings
+    rendered, problems = rules.for_binding(binding)
+    assert problems == ()
+    (found,) = [r.rule for r in rendered if "alert" in r.rule]
+    assert (found["labels"]["severity"], found["labels"]["tier"]) == (severity, str(tier))

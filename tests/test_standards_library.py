@@ -55,7 +55,7 @@ def test_services_and_teams_are_complete() -> None:
 @pytest.mark.usefixtures("generation")
 def test_every_case_of_every_standard_holds() -> None:
     catalog, tests = shipped()
-    report = ruletest.run(catalog.standards, tests, engines.require("promtool"))
+    report = ruletest.run(catalog.standards, tests, engines.require("promtool"), services=catalog.services)
     failed = [p for result in report.results for p in result.problems]
     assert failed == []
     assert len(report.results) >= 70

@@ -14,10 +14,15 @@ from mac.promql import Expression, Failure
 from mac.series_labels import Labels, Result
 
 Places = Mapping[tuple[str, str], Text]
-"""(standard, rule) → the rule's expression as it stands in the standard."""
+"""(owner, rule) → the text that the rule comes from, as it stands in a document. See `owner`."""
 
 EXTERNAL = (conventions.ACCOUNT, conventions.CELL, conventions.REGION)
 """The labels that a Prometheus adds to every alert that it sends."""
+
+
+def owner(service: str, standard: str) -> str:
+    """Whose rules those are that stand under `standard`: of the standard, or of an SLO of the service."""
+    return f"{service}/{standard}" if standard.startswith(conventions.SLO_STANDARD_PREFIX) else standard
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Rule:
     path: str
     cell: str
     group: str
+    service: str
     standard: str
     name: str
     alerting: bool
@@ -86,7 +92,7 @@ class Tree:
 
         `word`: what is wrong in the expression; it is pointed at when the standard has it.
         """
-        source = self.places.get((rule.standard, rule.name))
+        source = self.places.get((owner(rule.service, rule.standard), rule.name))
         if source is None:
             return Location(rule.path)
         return source.find(word) if word else source.location
@@ -117,6 +123,7 @@ def _rules(path: str, document: Json, entry: Mapping[str, Any]) -> Iterator[Rule
                 path=path,
                 cell=cell,
                 group=name,
+                service=str(entry.get("service", "")),
                 standard=standards.get(name, ""),
                 name=str(rule.get("alert") or rule.get("record") or ""),
                 alerting="alert" in rule,

@@ -135,7 +135,7 @@ def _absolute(_ctx: click.Context, _option: click.Parameter, given: Path | None)
 def _located(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Source | None:
     from mac import snapshot_source
 
-    return snapshot_source.locate(given) if given else None
+    return None if given is None else snapshot_source.locate(given)
 
 
 def _find_root(ctx: click.Context, _option: click.Parameter, given: str | None) -> Path:

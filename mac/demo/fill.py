@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mac import aws
+from mac import role_clients
 from mac.demo.fleet import Cluster, Fleet, FleetChange, MachineGroup, Resize, Site, apportion
 
 IMAGE = "ami-12c6146b"
@@ -52,7 +52,7 @@ class Clients:
     def __call__(self, service: str, site: Site) -> Any:
         if site.account not in self._accounts:
             arn = role_arn(site.account, self._role)
-            self._accounts[site.account] = aws.role_clients(arn, self._endpoint_url)
+            self._accounts[site.account] = role_clients.role_clients(arn, self._endpoint_url)
         if (service, site) not in self._made:
             self._made[service, site] = self._accounts[site.account](service, site.region)
         return self._made[service, site]

@@ -70,6 +70,14 @@ def transform(place: Place, raw: Raw) -> Resource:
     )
 
 
+_READ = (
+    *("AutoScalingGroupARN", "AutoScalingGroupName", "AvailabilityZones", "DesiredCapacity"),
+    *("HealthCheckType", "Instances.HealthStatus", "Instances.InstanceId", "Instances.LifecycleState"),
+    *("MaxSize", "MinSize", "Status", "SuspendedProcesses.ProcessName", "Tags.Key", "Tags.PropagateAtLaunch"),
+    *("Tags.Value", "TargetGroupARNs", "WarmPoolConfiguration"),
+)
+
+
 def dimensions(resource: Resource) -> Dimensions:
     return (("AutoScalingGroupName", resource.id),)
 
@@ -84,6 +92,7 @@ KIND = Kind(
     },
     fetch=fetch,
     transform=transform,
+    reads={"DescribeAutoScalingGroups": tuple(f"AutoScalingGroups.{member}" for member in _READ)},
     states=STATES,
     namespaces=("AWS/AutoScaling", "AWS/EC2"),
     dimensions=dimensions,

@@ -68,6 +68,13 @@ def transform(place: Place, raw: Raw) -> Resource | None:
 _ORDER = (Lifecycle.IN_SERVICE, Lifecycle.STARTING, Lifecycle.LEAVING, Lifecycle.STOPPED)
 
 
+_READ = (
+    *("Attachments.Device", "Attachments.InstanceId", "Attachments.State", "AvailabilityZone", "CreateTime"),
+    *("Encrypted", "Iops", "Size", "Tags", "Throughput", "VolumeArn", "VolumeId"),
+    "VolumeType",
+)
+
+
 def dimensions(resource: Resource) -> Dimensions:
     return (("VolumeId", resource.id),)
 
@@ -79,6 +86,7 @@ KIND = Kind(
     calls={"DescribeVolumes": "ec2:DescribeVolumes"},
     fetch=fetch,
     transform=transform,
+    reads={"DescribeVolumes": tuple(f"Volumes.{member}" for member in _READ)},
     states=STATES,
     namespaces=("AWS/EBS",),
     dimensions=dimensions,

@@ -125,6 +125,13 @@ def transform(place: Place, raw: Raw) -> Resource | None:
     )
 
 
+_READ = (
+    *("Architecture", "ImageId", "InstanceId", "InstanceLifecycle", "InstanceType", "Ipv6Address"),
+    *("LaunchTime", "Placement.AvailabilityZone", "Platform", "PrivateDnsName", "PrivateIpAddress"),
+    *("State.Name", "StateReason.Code", "SubnetId", "Tags", "VpcId"),
+)
+
+
 def dimensions(resource: Resource) -> Dimensions:
     return (("InstanceId", resource.id),)
 
@@ -154,6 +161,7 @@ KIND = Kind(
     },
     fetch=fetch,
     transform=transform,
+    reads={"DescribeInstances": tuple(f"Reservations.Instances.{member}" for member in _READ)},
     states=STATES,
     namespaces=("AWS/EC2",),
     dimensions=dimensions,

@@ -2,8 +2,9 @@
 
 The address is that of the task's own network interface (network mode `awsvpc`, always so on Fargate), as the
 task's attachments tell it. A task in the mode `bridge` or `host` answers at the address of its EC2 instance,
-which `mac.links` puts in; `host_ports` says where on it, by the port of the container. Instances outside of
-EC2 (ECS Anywhere) are not in the inventory, and their tasks have no address.
+which `mac.links` puts in; `host_ports` says where on it, by the port of the container, and that is where the
+task is scraped: a standard names the port of the container. Ports that are bound in ranges are not followed.
+Instances outside of EC2 (ECS Anywhere) are not in the inventory, and their tasks have no address.
 Overrides are never kept: they hold environment variables.
 """
 
@@ -133,10 +134,12 @@ def _addresses(raw: Raw) -> tuple[str, ...]:
 
 
 def _host_ports(raw: Raw) -> dict[str, int]:
-    """Port of a container → port of its instance, where they are bound."""
-    bound = (b for c in raw.get("containers") or () for b in c.get("networkBindings") or ())
+    """TCP port of a container → port of its instance, where they are bound one by one (not in ranges)."""
     return {
-        str(b["containerPort"]): b["hostPort"] for b in bound if b.get("containerPort") and b.get("hostPort")
+        str(bound["containerPort"]): bound["hostPort"]
+        for container in raw.get("containers") or ()
+        for bound in container.get("networkBindings") or ()
+        if bound.get("containerPort") and bound.get("hostPort") and bound.get("protocol") != "udp"
     }
 
 

@@ -100,6 +100,9 @@ class Kind:
     `service`: botocore's service name; empty for what is not in AWS. `calls`: operation → the IAM action that
     allows it. `only`: the ARNs for which the actions are needed, where they would allow more than lists and
     descriptions elsewhere.
+    `reads`: operation → the members of its answer that `fetch` and `transform` look at, as dotted names; a
+    list counts for its items, and a name stands for all below it. All else is not parsed. For operations that
+    tell of very many resources; what is not here is parsed whole.
     `fetch` asks AWS and raises; `transform` is pure and returns None for what does not exist any more.
     `paging`: operations that botocore cannot page through, or not safely.
     `states`: AWS's word for a state → what it means; a word that is not here counts as in service, so
@@ -119,6 +122,7 @@ class Kind:
     fetch: Callable[[Api, Place], Iterable[Raw]]
     transform: Callable[[Place, Raw], Resource | None]
     paging: Mapping[str, Paging] = field(default_factory=dict)
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     states: Mapping[str, Lifecycle] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     global_: bool = False

@@ -7,16 +7,27 @@ not fit its schema is left out, but its name stays known, so that one mistake is
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mac import conventions, files, kinds, source, testcases
-from mac.model import Catalog, InventoryConfig, Listed, Standard
-from mac.problems import Location, Problem, Severity, errors, ordered
+from mac.model import Catalog, InventoryConfig, Listed, Service, Slo, Standard
+from mac.problems import Location, Problem, Severity, errors, nearest, ordered
 from mac.source import Document
-from mac.standards import decode, envelope, extension, listing, references
+from mac.standards import (
+    decode,
+    envelope,
+    extension,
+    listing,
+    openslo,
+    references,
+    sloth,
+    specifications,
+)
+from mac.standards.specifications import Specified
 from mac.standards.written import Written
 from mac.testcases import RoutingTest, StandardTest
 
@@ -48,6 +59,7 @@ def load(root: Path) -> Loaded:
     for path in _documents(root / STANDARDS_FOLDER, reading.note_unlisted):
         reading.standards_document(path)
     reading.extend()
+    reading.openslo()
     written = reading.written
     found = ordered([*reading.problems, *references.check(written)])
     catalog = None
@@ -57,7 +69,10 @@ def load(root: Path) -> Loaded:
             inventory=_reading_what_is_watched(written),
             standards=_applied(written),
             bases={name: written.standards[name][0] for name in sorted(written.taken)},
-            services={name: item for name, (item, _) in sorted(written.services.items())},
+            services={
+                name: replace(item, slos=_measured(written, item))
+                for name, (item, _) in sorted(written.services.items())
+            },
             teams={name: item for name, (item, _) in sorted(written.teams.items())},
             digests=_digests(written),
         )
@@ -90,6 +105,14 @@ def _applied(written: Written) -> dict[str, Standard]:
     }
 
 
+def _measured(written: Written, service: Service) -> tuple[Slo, ...]:
+    """The SLOs of a service; one of an extended standard is measured by what took its place."""
+    return tuple(
+        replace(slo, standard=written.in_place_of([slo.standard])[0]) if slo.standard else slo
+        for slo in written.slos_of(service)
+    )
+
+
 def _digests(written: Written) -> dict[str, str]:
     """Content hashes by "standard/<name>", "service/<name>", "team/<name>" and "settings"."""
     documents = {
@@ -99,7 +122,20 @@ def _digests(written: Written) -> dict[str, str]:
     }
     if written.project:
         documents["settings"] = written.project[1]
-    return {name: document.content_digest for name, document in sorted(documents.items())}
+    digests = {name: document.content_digest for name, document in sorted(documents.items())}
+    for each in written.specified:
+        name = f"service/{each.service}"
+        parts = f"{digests.get(name, '')} {each.document.content_digest}"
+        digests[name] = f"sha256:{hashlib.sha256(parts.encode()).hexdigest()}"
+    return digests
+
+
+def _beside(path: Path, root: Path) -> list[str]:
+    """What lies in the folder of a path that leads nowhere, as one would name it."""
+    try:
+        return [files.shown(other, root) for other in path.parent.iterdir()]
+    except OSError:
+        return []
 
 
 def _documents(folder: Path, unlisted: Callable[[OSError], None]) -> Iterator[Path]:
@@ -121,6 +157,7 @@ class _Reading:
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     written: Written = field(default_factory=Written)
     _extensions: list[Document] = field(default_factory=list)
+    openslo_documents: list[Document] = field(default_factory=list)
 
     def project(self) -> None:
         if not os.path.lexists(self.root / PROJECT_FILE):
@@ -155,6 +192,12 @@ class _Reading:
                 listed, problems = listing.read(document)
                 found += listed
                 self.problems += problems
+            elif self.problems[-1].code == "file-missing":
+                # The line that names it is what is wrong, not a file that is not there.
+                place = inventory.location((*at, "file"))
+                message = f"there is no file {raw['file']}"
+                hint = nearest(raw["file"], _beside(path, self.root)) or "write it, or take the source out"
+                self.problems[-1] = Problem(place, "file-missing", message, hint)
         return tuple(found)
 
     def note_unlisted(self, error: OSError) -> None:
@@ -163,6 +206,8 @@ class _Reading:
             self.problems.append(files.unlistable(error, self.root))
 
     def standards_document(self, path: Path) -> None:
+        if path.is_relative_to(self.root / conventions.SLO_DIR) and self._specifications(path):
+            return
         document = self._document(path, _KINDS)
         if document is None:
             return
@@ -173,6 +218,7 @@ class _Reading:
             case "Service":
                 default_tier = written.project[0].default_tier if written.project else 3
                 service = decode.service(document, default_tier)
+                service = replace(service, slos=tuple(self._with_slo_runbook(slo) for slo in service.slos))
                 if self._is_new(service.name, written.services, "service", document):
                     written.services[service.name] = (service, document)
             case "Team":
@@ -207,23 +253,67 @@ class _Reading:
                 self._standard(document)
         written.taken = {base: tuple(sorted(names)) for base, names in found.taken.items()}
 
+    def _specifications(self, path: Path) -> bool:
+        """Reads a file with specifications for other tools; whether it was one."""
+        content, _ = files.read(path, self.root)
+        if content is None:
+            return False
+        shown = files.shown(path, self.root)
+        documents, problems = source.parse_all(content, shown)
+        tools = [specifications.tool(document) for document in documents]
+        if not any(tools):
+            return False
+        self.sources[shown] = files.lines(content)
+        self.problems += problems
+        for document, tool in zip(documents, tools, strict=True):
+            if tool == "openslo":
+                self.openslo_documents.append(document)
+            elif tool == "sloth":
+                self._specified(*sloth.read(document))
+            else:
+                message = "a document of mac's stands among those of another tool"
+                hint = "move it to a file of its own"
+                self.problems.append(Problem(document.location(), "misplaced-document", message, hint))
+        return True
+
+    def openslo(self) -> None:
+        """What the OpenSLO documents say, once all are read: they refer to one another."""
+        self._specified(*openslo.read(self.openslo_documents, self.written.service_names()))
+
+    def _specified(self, found: tuple[Specified, ...], problems: tuple[Problem, ...]) -> None:
+        self.problems += problems
+        for each in found:
+            slo = self._with_slo_runbook(each.slo)
+            self.written.specified.append(replace(each, slo=slo))
+
     def _with_runbook(self, standard: Standard, document: Document) -> Standard:
         """A runbook that is a page of the repository becomes the address at which people read it."""
         page = standard.runbook
         if not page or "://" in page:
             return standard
-        if not (self.root / conventions.RUNBOOK_DIR / page).is_file():
-            place = document.location(("spec", "runbook"))
-            message = f"there is no page {conventions.RUNBOOK_DIR}/{page}, so the alerts' links lead nowhere"
-            hint = "write it: what each alert means, and what to do first"
-            self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
-        base = self.written.project[0].runbooks if self.written.project else ""
-        address = (base or conventions.SHIPPED_RUNBOOKS) + page
+        address = self._address(page, document.location(("spec", "runbook")))
         alerts = tuple(
             replace(alert, runbook=alert.runbook or f"{address}#{alert.alert.lower()}")
             for alert in standard.alerts
         )
         return replace(standard, runbook=address, alerts=alerts)
+
+    def _with_slo_runbook(self, slo: Slo) -> Slo:
+        page = slo.runbook or conventions.SLO_RUNBOOK
+        if "://" in page:
+            return slo
+        if not slo.runbook and not (self.root / conventions.RUNBOOK_DIR / page).is_file():
+            return replace(slo, runbook=conventions.SHIPPED_RUNBOOKS + page)
+        return replace(slo, runbook=self._address(page, slo.location))
+
+    def _address(self, page: str, place: Location) -> str:
+        """Where people read a page of the repository. `place`: what names it."""
+        if not (self.root / conventions.RUNBOOK_DIR / page).is_file():
+            message = f"there is no page {conventions.RUNBOOK_DIR}/{page}, so the alerts' links lead nowhere"
+            hint = "write it: what each alert means, and what to do first"
+            self.problems.append(Problem(place, "file-missing", message, hint, Severity.WARNING))
+        base = self.written.project[0].runbooks if self.written.project else ""
+        return (base or conventions.SHIPPED_RUNBOOKS) + page
 
     def _document(self, path: Path, kinds: tuple[str, ...] | list[str]) -> Document | None:
         """The document, if it is one of these kinds and fits its schema. Extensions are put aside."""

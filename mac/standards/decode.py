@@ -38,6 +38,7 @@ from mac.model import (
     WorkingHours,
 )
 from mac.source import Document, Pointer
+from mac.standards import objectives
 
 Raw = Mapping[str, Any]
 
@@ -60,6 +61,8 @@ def project(document: Document) -> Project:
     settings: dict[str, Any] = {
         key: spec[key] for key in ("default_tier", "undeclared_services", "output", "runbooks") if key in spec
     }
+    if "page_tiers" in spec:
+        settings["page_tiers"] = tuple(spec["page_tiers"])
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
@@ -127,7 +130,7 @@ def inventory(document: Document, listed: tuple[Listed, ...] = ()) -> InventoryC
         enabled_regions=None if isinstance(regions, list) else _enabled(regions),
         via=Via(**spec["via"]) if "via" in spec else None,
         kinds=_kinds(spec.get("kinds", kinds.DEFAULT)),
-        concurrency=spec.get("concurrency", 16),
+        concurrency=spec.get("concurrency", 32),
         location=document.location(("spec",), key=True),
         aggregators=tuple(
             _aggregator(document, (*at, "config_aggregator"), raw["config_aggregator"])
@@ -210,6 +213,10 @@ def standard(document: Document) -> Standard:
         exporters_location=document.location(("spec", "exporters")),
         extends=spec.get("extends", ""),
         covers=tuple(spec.get("covers", ())),
+        indicators={
+            name: objectives.indicator(document, ("spec", "indicators", name), name, raw)
+            for name, raw in spec.get("indicators", {}).items()
+        },
         location=document.location(_NAME),
     )
 
@@ -306,6 +313,9 @@ def service(document: Document, default_tier: int) -> Service:
         exemptions=tuple(
             Exemption(**raw, location=document.location(("spec", "exemptions", n, "expires")))
             for n, raw in enumerate(spec.get("exemptions", ()))
+        ),
+        slos=tuple(
+            objectives.slo_of(document, ("spec", "slo", n), raw) for n, raw in enumerate(spec.get("slo", ()))
         ),
         location=document.location(_NAME),
     )

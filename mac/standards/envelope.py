@@ -43,6 +43,9 @@ def _version(document: Document) -> tuple[Problem, ...]:
     if version == API_VERSION or version is None:
         return ()  # the schema tells that it is missing
     message = f"the version {schema.spelled(version)} is not one that mac reads"
+    if isinstance(version, str) and version.startswith("openslo/"):
+        hint = f"move the file to {conventions.SLO_DIR}/"
+        return (Problem(document.location(("apiVersion",)), "misplaced-document", message + " here", hint),)
     return (Problem(document.location(("apiVersion",)), "unknown-kind", message, f'write "{API_VERSION}"'),)
 
 

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions, durations, kinds, parameters
-from mac.model import GLOBAL_REGION, InventoryConfig, Unwatched
+from mac.model import GLOBAL_REGION, InventoryConfig, Service, Unwatched
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import cycles, decode, standard, teams, values
+from mac.standards import cycles, decode, objectives, standard, teams, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -34,8 +34,9 @@ def check(written: Written) -> Iterator[Problem]:
     for item, document in written.standards.values():
         yield from standard.check(item, document, written)
     yield from standard.check_names(item for n, item in written.standards.items() if n not in written.taken)
-    for _, document in written.services.values():
-        yield from _service(document, written)
+    for service, document in written.services.values():
+        yield from _service(service, document, written)
+    yield from _specified(written)
     for team, document in written.teams.values():
         yield from teams.check(team, document, written)
     for test, document in written.tests:
@@ -176,7 +177,7 @@ def _told_by_aws(config: InventoryConfig) -> Iterator[Problem]:
 # --- services, teams, tests --------------------------------------------------------------------------
 
 
-def _service(document: Document, written: Written) -> Iterator[Problem]:
+def _service(service: Service, document: Document, written: Written) -> Iterator[Problem]:
     spec: Mapping[str, Any] = document.data["spec"]
     if spec["owner"] not in written.team_names():
         place = document.location(("spec", "owner"))
@@ -187,16 +188,35 @@ def _service(document: Document, written: Written) -> Iterator[Problem]:
             yield _unknown(place, "unknown-service", "service", name, written.service_names())
     yield from _overrides(document, ("spec", "parameters"), written)
     for n, exemption in enumerate(spec.get("exemptions", ())):
-        yield from _exemption(document, ("spec", "exemptions", n), exemption, written)
+        yield from _exemption(service, document, ("spec", "exemptions", n), exemption, written)
+    standards = {name: found for name, (found, _) in written.standards.items()}
+    yield from objectives.check_slos(document, service.slos, standards, written.standard_names())
+    yield from objectives.check_names(service.name, written.slos_of(service))
+
+
+def _specified(written: Written) -> Iterator[Problem]:
+    """SLOs that are written for other tools."""
+    for each in written.specified:
+        if each.service not in written.service_names():
+            yield _unknown(each.place, "unknown-service", "service", each.service, written.service_names())
+        if each.slo.own is not None:
+            yield from objectives.unbounded(each.slo.own)
+        yield from objectives.reserved(each.slo)
+        yield from objectives.unreachable(each.slo)
 
 
 def _exemption(
-    document: Document, at: Pointer, exemption: Mapping[str, str], written: Written
+    service: Service, document: Document, at: Pointer, exemption: Mapping[str, str], written: Written
 ) -> Iterator[Problem]:
     name, alert = exemption["standard"], exemption.get("alert")
-    if name not in written.standard_names():
+    slos = {conventions.slo_standard(slo.name) for slo in written.slos_of(service)}
+    if name in slos:
+        if alert and alert not in conventions.SLO_ALERTS:
+            place = document.location((*at, "alert"))
+            yield _lacks(place, "unknown-alert", name, alert, conventions.SLO_ALERTS)
+    elif name not in written.standard_names():
         place = document.location((*at, "standard"))
-        yield _unknown(place, "unknown-standard", "standard", name, written.standard_names())
+        yield _unknown(place, "unknown-standard", "standard", name, written.standard_names() | slos)
     elif name in written.taken:
         yield _taken(document.location((*at, "standard")), name, written)
     elif alert and name in written.standards:
@@ -210,9 +230,15 @@ def _exemption(
 
 
 def _test(test: StandardTest, document: Document, written: Written) -> Iterator[Problem]:
-    if test.standard not in written.standard_names():
+    alerts: list[str] | None = None
+    if test.slo:
+        yield from _tested_slo(test, document, written)
+        alerts = list(conventions.SLO_ALERTS)
+    elif test.standard not in written.standard_names():
         place = document.location(("spec", "standard"))
         yield _unknown(place, "unknown-standard", "standard", test.standard, written.standard_names())
+    elif test.standard in written.standards:
+        alerts = [a.alert for a in written.standards[test.standard][0].alerts]
     seen: dict[str, Location] = {}
     for n, case in enumerate(test.cases):
         at: Pointer = ("spec", "cases", n)
@@ -220,14 +246,29 @@ def _test(test: StandardTest, document: Document, written: Written) -> Iterator[
             message = f"another case has this name, on line {seen[case.name].line}"
             yield Problem(document.location((*at, "name")), "duplicate-name", message)
         seen.setdefault(case.name, document.location((*at, "name")))
-        if test.standard not in written.standards:
+        if alerts is None:
             continue
-        yield from _values(document, (*at, "parameters"), test.standard, written)
-        alerts = [a.alert for a in written.standards[test.standard][0].alerts]
+        if not test.slo:
+            yield from _values(document, (*at, "parameters"), test.standard, written)
         for m, expectation in enumerate(case.alerts):
             if expectation.alert not in alerts:
                 place = document.location((*at, "alerts", m, "alert"))
-                yield _lacks(place, "unknown-alert", test.standard, expectation.alert, alerts)
+                yield _lacks(place, "unknown-alert", test.subject, expectation.alert, alerts)
+
+
+def _tested_slo(test: StandardTest, document: Document, written: Written) -> Iterator[Problem]:
+    if test.service not in written.service_names():
+        place = document.location(("spec", "service"))
+        yield _unknown(place, "unknown-service", "service", test.service, written.service_names())
+    elif test.service in written.services:
+        known = {slo.name: slo for slo in written.slos_of(written.services[test.service][0])}
+        if test.slo not in known:
+            place = document.location(("spec", "slo"))
+            yield _lacks(place, "unknown-slo", test.service, test.slo, known)
+        elif known[test.slo].standard in written.standards:
+            for n in range(len(test.cases)):
+                at: Pointer = ("spec", "cases", n, "parameters")
+                yield from _values(document, at, known[test.slo].standard, written)
 
 
 # --- parameters --------------------------------------------------------------------------------------
@@ -281,6 +322,6 @@ def _unknown(place: Location, code: str, what: str, word: str, known: Iterable[s
 
 
 def _lacks(place: Location, code: str, owner: str, word: str, known: Iterable[str]) -> Problem:
-    what = code.removeprefix("unknown-")
+    what = "SLO" if code == "unknown-slo" else code.removeprefix("unknown-")
     hint = did_you_mean(word, known) or f"it has no {what}s"
     return Problem(place, code, f'{owner} has no {what} "{word}"', hint)

@@ -10,6 +10,7 @@ from mac import conventions, durations, kinds, parameters
 from mac.model import EACH_PART, CloudWatch, Parameter, Scrape, Standard, StandardAlert, Text
 from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.source import Document, Pointer
+from mac.standards import objectives
 from mac.standards.written import Written
 
 EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, conventions.RESOURCE_ID)
@@ -37,6 +38,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
     for parameter in standard.parameters.values():
         yield from _parameter(parameter, document)
     yield from _unused(standard)
+    yield from objectives.check_indicators(standard, document)
     if standard.scrape:
         interval = written.project[0].scrape_interval if written.project else _DEFAULT_INTERVAL
         yield from _scrape(standard.scrape, interval, document)
@@ -99,6 +101,8 @@ def _texts(standard: Standard) -> Iterator[Text]:
         yield rule.expr
     for alert in standard.alerts:
         yield from (alert.expr, alert.for_, alert.keep_firing_for, alert.summary, alert.description)
+    for indicator in standard.indicators.values():
+        yield from indicator.queries
     for panel in standard.panels:
         yield panel.expr
         if panel.threshold:
@@ -190,7 +194,13 @@ def check_names(standards: Iterable[tuple[Standard, Document]]) -> Iterator[Prob
     recorded: dict[str, tuple[str, Location]] = {}
     jobs: dict[str, tuple[str, Location]] = {}
     for standard, document in ordered:
+        if standard.name.startswith(conventions.SLO_STANDARD_PREFIX):
+            message = f"names that begin with {conventions.SLO_STANDARD_PREFIX} are those of SLOs"
+            yield Problem(standard.location, "duplicate-name", message, "give it another name")
         for alert in standard.alerts:
+            if alert.alert in conventions.SLO_ALERTS:
+                message = "this is the name of an alert of every SLO"
+                yield Problem(alert.location, "duplicate-alert", message, "give it another name")
             first = alerts.setdefault(alert.alert, alert)
             if first is not alert:
                 message = f"an alert of this name exists already, at {first.location}"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mac.model import InventoryConfig, Project, Service, Standard, Team
+from mac.model import InventoryConfig, Project, Service, Slo, Standard, Team
 from mac.source import Document
+from mac.standards.specifications import Specified
 from mac.testcases import RoutingTest, StandardTest
 
 _KIND = re.compile(r"^kind:\s*[\"']?(\w+)", re.MULTILINE)
@@ -16,7 +17,9 @@ _METADATA_NAME = re.compile(r"^metadata:.*?\bname:\s*[\"']?([\w.-]+)", re.MULTIL
 
 @dataclass(slots=True)
 class Written:
-    """`broken`: kind → names of documents that do not fit their schema; they exist all the same.
+    """`specified`: SLOs of OpenSLO and sloth files.
+
+    `broken`: kind → names of documents that do not fit their schema; they exist all the same.
 
     `taken`: the name of a standard → the standards that extend it, and so take its place.
     """
@@ -29,6 +32,7 @@ class Written:
     tests: list[tuple[StandardTest, Document]] = field(default_factory=list)
     routing_tests: list[RoutingTest] = field(default_factory=list)
     taken: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    specified: list[Specified] = field(default_factory=list)
     broken: dict[str, set[str]] = field(default_factory=dict)
 
     def note_broken(self, document: Document) -> None:
@@ -47,6 +51,10 @@ class Written:
         for guess in {stem, *([name[1]] if name else [])}:
             for likely in [kind[1]] if kind else ["Standard", "Service", "Team"]:
                 self.broken.setdefault(likely, set()).add(guess)
+
+    def slos_of(self, service: Service) -> tuple[Slo, ...]:
+        """The SLOs of a service, from its own document and from specifications."""
+        return (*service.slos, *(each.slo for each in self.specified if each.service == service.name))
 
     def standard_names(self) -> set[str]:
         return _names(self.standards, self.broken.get("Standard"))

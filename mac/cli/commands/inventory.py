@@ -10,7 +10,7 @@ import click
 from mac.cli import errors, options, progress
 
 if TYPE_CHECKING:
-    from mac.model import Snapshot
+    from mac.model import Resource, Snapshot
 
 
 @click.group(
@@ -26,10 +26,21 @@ if TYPE_CHECKING:
 )
 @click.option("--refresh", is_flag=True, help="Read AWS even if --snapshot names a snapshot.")
 @click.option("--strict", is_flag=True, help="End with 1 when a scope was not read completely.")
+@click.option(
+    "--allow-shrink",
+    is_flag=True,
+    help="Let the organization have lost more than 30 % of its accounts since the last reading.",
+)
 @options.output_format("text", "json")
 @click.pass_context
 def command(
-    ctx: click.Context, root: Path, snapshot: str | None, refresh: bool, strict: bool, output_format: str
+    ctx: click.Context,
+    root: Path,
+    snapshot: str | None,
+    refresh: bool,
+    strict: bool,
+    allow_shrink: bool,
+    output_format: str,
 ) -> int:
     """Read AWS and keep what was found."""
     ctx.obj.root = str(root)
@@ -42,14 +53,14 @@ def command(
     from mac.cli.problems import show
     from mac.model import ScopeState
 
-    source = snapshot_source.locate(snapshot) if snapshot and not refresh else None
+    source = None if snapshot is None or refresh else snapshot_source.locate(snapshot)
     read = not (source and snapshot_source.is_there(source, root))
     if source and not read:
         found = snapshot_source.read(source, root)
     else:
-        to = Path(snapshot).absolute() if snapshot else None
+        to = None if snapshot is None else snapshot_source.to_write(snapshot, root)
         with progress.stage_progress() as report_progress:
-            found = pipeline.inventory(root, to=to, progress=report_progress)
+            found = pipeline.inventory(root, to=to, allow_shrink=allow_shrink, progress=report_progress)
         place = snapshot or "inventory/snapshot/"
         progress.diagnostics(f"written to {place}")
     now = datetime.now(UTC)
@@ -62,9 +73,12 @@ def command(
     if problems:
         show(problems, root)
     complete = [s.state is ScopeState.COMPLETE for s in found.scopes]
-    if read and complete and not any(complete):
-        return errors.ENVIRONMENT
-    return errors.PROBLEMS if strict and not all(complete) else errors.DONE
+    nothing = read and bool(complete) and not any(complete)
+    if nothing or (strict and not all(complete)):
+        why = "--strict: " if strict else ""
+        progress.diagnostics(why + scope_table.refusal(found))
+        return errors.ENVIRONMENT if nothing else errors.PROBLEMS
+    return errors.DONE
 
 
 @command.command(
@@ -87,6 +101,8 @@ def command(
 @click.pass_context
 def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal: str | None) -> None:
     """Print the least-privilege IAM policy for the kinds that are read."""
+    import re
+
     from mac import emit, iam, kinds, pipeline
     from mac.problems import did_you_mean
 
@@ -95,6 +111,12 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal:
     unknown = sorted(set(names) - known.keys())
     if unknown:
         raise click.BadParameter(f"{unknown[0]}: {did_you_mean(unknown[0], known)}", param_hint="--kind")
+    if principal is not None and not re.fullmatch(iam.PRINCIPAL, principal):
+        raise click.BadParameter(
+            f"{principal!r} is not the ARN of a role, a user or an account, such as "
+            "arn:aws:iam::123456789012:role/mac",
+            param_hint="--principal",
+        )
     chosen, others = ([known[name] for name in names], []) if names else pipeline.asked(config)
     principal = principal or (config.via.role_arn if config.via else "")
     organization = config.organization
@@ -152,6 +174,11 @@ def list_(
     catalog = pipeline.load(root)
     found = _stored(root, snapshot)
     names = {a.name: a.id for a in found.accounts} | {a.name: a.id for a in catalog.inventory.accounts}
+
+    def labels_of(resource: Resource) -> dict[str, str]:
+        return labels(resource, catalog.project.labels)
+
+    wanted = tuple(inventory_list.condition(text) for text in conditions)
     listed = inventory_list.select(
         found.resources,
         inventory_list.Selection(
@@ -159,13 +186,13 @@ def list_(
             services,
             tuple(names.get(account, account) for account in accounts),
             regions,
-            tuple(inventory_list.condition(text) for text in conditions),
+            wanted,
         ),
-        lambda resource: labels(resource, catalog.project.labels),
+        labels_of,
         {
             "kind": all_kinds.names(),
             "service": catalog.services,
-            "account": {*names.values(), *(s.scope.account for s in found.scopes)},
+            "account": {*names, *names.values(), *(s.scope.account for s in found.scopes)},
             "region": {*catalog.inventory.regions, *(s.scope.region for s in found.scopes)},
         },
     )
@@ -177,10 +204,13 @@ def list_(
     else:
         options.data(inventory_list.as_table(listed))
         progress.diagnostics(f"{len(listed)} of {len(found.resources)} resources")
+    if not listed:
+        for hint in inventory_list.misspelled(found.resources, wanted, labels_of):
+            progress.diagnostics(hint)
 
 
 @command.command("diff", epilog="Example: mac inventory diff HEAD~1 inventory/snapshot --format json")
-@click.argument("before", metavar="BEFORE")
+@click.argument("before", metavar="[BEFORE]", default="HEAD")
 @click.argument("after", metavar="[AFTER]", required=False)
 @options.output_format("text", "json")
 @click.pass_context
@@ -188,7 +218,8 @@ def diff_(ctx: click.Context, before: str, after: str | None, output_format: str
     """Show which resources came, went and changed between two snapshots.
 
     Each is a file, a folder, a Git revision (REV: the snapshot that the repository kept then) or a path in
-    one (REV:PATH). AFTER is the snapshot that the repository keeps now if it is left out.
+    one (REV:PATH). AFTER is the snapshot that the repository keeps now if it is left out, BEFORE the one that
+    was committed last.
     """
     from mac import conventions, emit, inventory_diff, pipeline
     from mac.labels import labels
@@ -210,5 +241,5 @@ def _stored(root: Path, text: str | None) -> Snapshot:
     """The snapshot that is named, else the one that the repository keeps."""
     from mac import conventions, snapshot_source
 
-    source = snapshot_source.locate(text) if text else root / conventions.SNAPSHOT_DIR
+    source = root / conventions.SNAPSHOT_DIR if text is None else snapshot_source.locate(text)
     return snapshot_source.read(source, root)
