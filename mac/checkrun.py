@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mac import example, metrics, pipeline, render, rules, snapshot, standards, templates, validate
+from mac import example, metrics, pipeline, render, rules, slo, snapshot, standards, templates, validate
 from mac.model import Catalog, Snapshot
 from mac.problems import Problem, errors, ordered
 
@@ -35,9 +35,9 @@ def check(
                 found += validate.check(rendered.files, rendered.documents, rendered.provenance, where)
             catalogues = metrics.find(root)
             uses = {
-                b.standard.name: (b.standard, rules.expressions(b))
-                for b in bound.bindings
-                if b.standard.name in catalog.standards
+                known.name: (known, rules.expressions(binding))
+                for binding in bound.bindings
+                if (known := slo.collected(binding.standard, catalog.standards))
             }
             found += [*validate.check_metrics(uses, catalogues, note), *catalogues.problems]
             sources |= catalogues.sources
@@ -51,7 +51,7 @@ def _check_output(root: Path, catalog: Catalog | None, engines_required: bool) -
     if not provenance:
         return []
     documents, broken = render.read_back(files, provenance)
-    found = [*broken, *pipeline.edited(files, provenance)]
+    found = [*broken, *validate.edited(files, provenance)]
     if not errors(found):
         found += validate.check(files, documents, provenance)
     if not errors(found):

@@ -74,7 +74,9 @@ class Engine:
 
     def test_rules(self, folder: Path, names: Sequence[str], *, timeout: float = 120.0) -> process.Completed:
         """Runs promtool's test files of one folder. Exit code 0: every expectation holds."""
-        return process.run([self.path, "test", "rules", *names], cwd=folder, timeout=timeout)
+        # Short work with much garbage: collecting it less often saves a third of the time.
+        env = {"GOGC": "400", **os.environ}
+        return process.run([self.path, "test", "rules", *names], cwd=folder, env=env, timeout=timeout)
 
     def routes(self, config: Path, labels: Mapping[str, str]) -> tuple[str, ...]:
         """The receivers that amtool says an alert with these labels reaches. Raises EngineError."""

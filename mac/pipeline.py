@@ -16,9 +16,8 @@ object that `generate` executes.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -304,7 +303,7 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         old, old_provenance = present(root, output, request.base)
         plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
         owned = (*old_provenance.get("files", {}), conventions.PROVENANCE)
-        found += edited(old, old_provenance)
+        found += validate.edited(old, old_provenance)
     return Built(catalog, state, bindings, rendered, plan, ordered(found), output, owned, old_provenance)
 
 
@@ -387,21 +386,3 @@ def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
     new = built.rendered
     old, provenance = present(request.root, built.output, head) if head else ({}, {})
     return diff.plan(old, new.files, provenance, new.provenance)
-
-
-# --- problems of the pipeline itself -----------------------------------------------------------------
-
-
-def edited(old: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Sequence[Problem]:
-    """A warning for each generated file that somebody has changed by hand."""
-    return [
-        Problem(
-            Location(path),
-            "edited-file",
-            "this generated file was changed by hand; generate puts it back",
-            "change the standard, the service or the template instead",
-            Severity.WARNING,
-        )
-        for path, entry in provenance.get("files", {}).items()
-        if path in old and hashlib.sha256(old[path]).hexdigest() != entry.get("sha256")
-    ]

@@ -80,14 +80,14 @@ class _Run:
 class _Case:
     """A case with all its rules, rendered; with `problems` it cannot be run."""
 
-    standard: str
+    subject: str
     case: TestCase
     rules: tuple[rules.Rule, ...] = ()
     runs: tuple[_Run, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def result(self, problems: Iterable[Problem], seconds: float) -> CaseResult:
-        return CaseResult(self.standard, self.case.name, self.case.location, ordered(problems), seconds)
+        return CaseResult(self.subject, self.case.name, self.case.location, ordered(problems), seconds)
 
 
 def run(

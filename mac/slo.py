@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from mac import conventions, durations
 from mac.model import (
@@ -97,6 +98,19 @@ def standard(slo: Slo, indicator: Indicator, standards: Mapping[str, Standard]) 
         panels=tuple(built.panels()),
         depends_on=(base.name, *base.depends_on) if base else (),
         location=slo.location,
+    )
+
+
+def collected(standard: Standard, standards: Mapping[str, Standard]) -> Standard | None:
+    """The standard with what says which metrics it may read: an SLO's are those of what it measures.
+
+    None for an SLO on queries of its own, which says nothing of the sort.
+    """
+    if standard.name in standards:
+        return standard
+    base = standards.get(standard.depends_on[0]) if standard.depends_on else None
+    return base and replace(
+        standard, scrape=base.scrape, exporters=base.exporters, cloudwatch=base.cloudwatch
     )
 
 

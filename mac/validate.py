@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from mac.checks import metrics as metric_checks
 from mac.checks.tree import Places, Tree
 from mac.checks.tree import owner as tree_owner
 from mac.model import Catalog, Json, Standard, Text
-from mac.problems import Location, Problem, ordered
+from mac.problems import Location, Problem, Severity, ordered
 
 SCHEMAS = {
     "rules": "generated/rules",
@@ -189,6 +190,21 @@ def check_metrics(
         )
     expressions_of = {name: found for name, (_, found) in uses.items()}
     return ordered(metric_checks.check(checked, expressions_of, catalogues))
+
+
+def edited(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """A warning for each generated file that is not as it was written."""
+    return tuple(
+        Problem(
+            Location(path),
+            "edited-file",
+            "this generated file was changed by hand; generate puts it back",
+            "change the standard, the service or the template instead",
+            Severity.WARNING,
+        )
+        for path, entry in provenance.get("files", {}).items()
+        if path in files and hashlib.sha256(files[path]).hexdigest() != entry.get("sha256")
+    )
 
 
 # --- engines -----------------------------------------------------------------------------------------

@@ -234,3 +234,15 @@ def test_an_slo_waits_while_the_standard_that_measures_it_tells_an_outage():
     (waiting,) = [r for r in document["inhibit_rules"] if 'standard="slo-speed"' in r["target_matchers"]]
     assert 'standard=~"host|web"' in waiting["source_matchers"]
     assert set(waiting["equal"]) >= {"service", "environment", "cell"}
+
+
+def test_the_metrics_of_an_slo_are_those_of_the_standard_that_it_measures():
+    measured = replace(builders.standard(), exporters=("node",), indicators={"events": EVENTS})
+    known = {measured.name: measured}
+    borrowed = replace(objective(), own=None, standard=measured.name, indicator="events")
+    compiled = slo.standard(borrowed, EVENTS, known)
+    checked = slo.collected(compiled, known)
+    assert checked is not None
+    assert (checked.name, checked.exporters, checked.scrape) == (compiled.name, ("node",), measured.scrape)
+    assert slo.collected(measured, known) is measured
+    assert slo.collected(slo.standard(objective(), EVENTS, known), known) is None
