@@ -183,7 +183,8 @@ def test_machines_that_die_are_one_page_and_machines_that_are_terminated_are_non
         fleet.terminate(leaving)
         assert generate(root, fleet).built.rendered.problems == ()
         prometheus.reload()
-        until(lambda: value(prometheus, 'count(up{service="query"})') == 1, "they are no targets")
+        scraped = 'count(up{service="query",job="host"})'
+        until(lambda: value(prometheus, scraped) == 1, "they are no targets")
         until(lambda: value(prometheus, pending) is None, "nothing waits any more")
 
         # An incident: two of three go dark and stay in the inventory.
