@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_chunks_hold_every_step_once_and_never_too_many(start: int, length: int,
     assert parts[0].start == whole.start
     assert parts[-1].end == whole.end
     assert all(part.steps <= history.POINTS for part in parts)
-    assert all(b.start == a.end + step for a, b in zip(parts, parts[1:], strict=False))
+    assert all(b.start == a.end + step for a, b in itertools.pairwise(parts))
 
 
 def test_fourteen_days_at_thirty_seconds_are_few_queries() -> None:
@@ -221,7 +221,7 @@ def test_a_server_that_is_gone_is_not_asked_for_ever() -> None:
 
 def test_a_page_that_is_no_prometheus_is_told_before_anything_is_asked() -> None:
     with (
-        server(said({"hello": "world"})) as double,
+        server(said({})) as double,
         pytest.raises(http.ServerError, match="not as Prometheus"),
     ):
         connected(double).check()
@@ -239,7 +239,7 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
         cache = history_cache.Cache(tmp_path / "cache", double.url)
         first = connected(double, cache=cache).ask([ONE])
         again = connected(double, cache=cache)
-        assert json.dumps(first[ONE], default=list) == json.dumps(again.ask([ONE])[ONE], default=list)
+        assert repr(first[ONE]) == repr(again.ask([ONE])[ONE])  # NaN is not itself
     assert len(double.asked) == 1
     assert again.cost().kept == 1
     assert again.cost().queries == 0
