@@ -1,8 +1,8 @@
 """The model of Alertmanager beside a real one: random routes and alerts, in time that runs faster.
 
-A scenario's times are in units. The model takes a unit for a second; for the real Alertmanager it is a quarter
-of one. Alerts start at whole units, end a quarter later, and groups are flushed at .6, so that no order is
-left to chance. All scenarios of a run share one Alertmanager: each has its own label `case`, its own routes
+A scenario's times are in units. The model takes a unit for a second; for the real Alertmanager it is a part
+of one. Alerts start at whole units and end a quarter later, groups are flushed at .6, so that no order is
+left to chance. All scenarios of a run share one Alertmanager: each has its own label `case`, its own routes,
 and its own inhibition rules.
 """
 
@@ -181,14 +181,14 @@ def document(scenarios: Sequence[Scenario], unit: float) -> dict[str, Any]:
 
 def expected(scenarios: Sequence[Scenario], version: tuple[int, int]) -> list[tuple[float, Told]]:
     known = alertmanager.behaviour(version)
-    # Empty groups of the older ones are removed each 30 seconds, however fast time runs: never, here.
+    # Whatever is cleaned up twice a minute or less often, however fast time runs, never is, here.
     pause = None if known.maintenance is None else 1e9
     outcome = alertmanager.simulate(
         routes.read(document(scenarios, 1.0)),
         [episode for s in scenarios for episode in s.episodes],
         silences=[silence for s in scenarios for silence in s.silences],
         until=HORIZON,
-        behaviour=Behaviour(known.one_source, pause, resending=RESENDING),
+        behaviour=Behaviour(known.one_source, pause, cleaning=1e9, resending=RESENDING),
     )
     return [(n.time, _of_model(n)) for n in outcome.notifications]
 

@@ -43,12 +43,13 @@ class Behaviour:
 
     `one_source`: an inhibition rule remembers one source for each set of equal labels. `maintenance`: how
     often empty groups are removed; None when a group goes with its last alert. `retention`: of the log of
-    notifications.
+    notifications, at the most; `cleaning`: how often it is cleaned of what is older.
     """
 
     one_source: bool = True
     maintenance: float | None = None
     retention: float = 120 * 3600.0
+    cleaning: float = 900.0
     resending: Resending = field(default_factory=Resending)
 
 
@@ -333,7 +334,7 @@ class _Run:
         resolved = frozenset(number for number, (_, fires) in shown.items() if not fires)
         entry = group.log.get(integration.name)
         repeat = group.route.repeat_interval
-        if entry is not None and time >= entry.time + min(2 * repeat, self._behaviour.retention):
+        if entry is not None and self._is_forgotten(entry, repeat, time):
             entry = None
         cause = _cause(entry, firing, resolved, integration, time >= self._due(entry, repeat))
         if cause is None:
@@ -354,6 +355,11 @@ class _Run:
                 cause=cause,
             )
         )
+
+    def _is_forgotten(self, entry: _Entry, repeat: float, time: float) -> bool:
+        pause = self._behaviour.cleaning
+        cleaned = self._origin + (time - self._origin) // pause * pause
+        return cleaned >= entry.time + min(2 * repeat, self._behaviour.retention)
 
     def _due(self, entry: _Entry | None, repeat: float) -> float:
         return math.inf if entry is None else entry.time + repeat - _ROUNDING
