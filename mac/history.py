@@ -105,6 +105,19 @@ class Cost:
     longest: float = 0.0
     span: float = 0.0
 
+    def __add__(self, other: Cost) -> Cost:
+        """Of two servers, one asked after the other."""
+        return Cost(
+            self.queries + other.queries,
+            self.kept + other.kept,
+            self.failed + other.failed,
+            self.samples + other.samples,
+            self.points + other.points,
+            self.seconds + other.seconds,
+            max(self.longest, other.longest),
+            self.span + other.span,
+        )
+
 
 def connect(access: ServerAccess, *, connections: int = 4) -> Server:
     """The server, with AWS's signature where its access says so."""
@@ -169,6 +182,15 @@ class History:
     ) -> Mapping[str, bool | Failure]:
         """Whether any series fits a selector in that time: the index is asked, no samples are read."""
         return self._each(list(dict.fromkeys(selectors)), lambda each: self._exists(each, start, end), told)
+
+    def instant(self, expr: str, time: float) -> tuple[tuple[tuple[tuple[str, str], ...], float], ...]:
+        """(labels, value) of each series that an expression has at a time. Raises ServerError."""
+        moment = Range(time, time, 1.0)
+        data = self._post("/api/v1/query", {"query": expr, "time": _time(time)}, expr, moment)
+        return tuple(
+            (tuple(sorted(each["metric"].items())), float(each["value"][1]))
+            for each in data.get("result") or ()
+        )
 
     # --- one question --------------------------------------------------------------------------------
 

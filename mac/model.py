@@ -320,6 +320,7 @@ class Project:
     group_interval: str = "5m"
     repeat_interval: str = "4h"
     heartbeat_interval: str = "1m"
+    alertmanager_api: ServerAccess | None = None  # where silences are known
     maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()

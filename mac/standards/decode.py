@@ -48,6 +48,7 @@ Raw = Mapping[str, Any]
 
 _NAME: Pointer = ("metadata", "name")
 QUERY: Pointer = ("spec", "prometheus", "query")
+ALERTMANAGER_API: Pointer = ("spec", "alertmanager", "api")
 
 _LABELS = (
     LabelSource(conventions.SERVICE, ("service",)),
@@ -71,6 +72,8 @@ def project(document: Document) -> Project:
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
     if "query" in settings:
         settings["query"] = access.read(document, QUERY, settings["query"])
+    if "api" in settings:
+        settings["alertmanager_api"] = access.read(document, ALERTMANAGER_API, settings.pop("api"))
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
     return Project(

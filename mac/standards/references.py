@@ -70,6 +70,8 @@ def _project(written: Written) -> Iterator[Problem]:
         yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
     yield from sensors.check_downloads(settings, (item for item, _ in written.standards.values()))
     yield from teams.check_maintenance(settings.maintenance, document, written)
+    if settings.alertmanager_api:
+        yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)
     if settings.query:
         yield from access.check(settings.query, document, decode.QUERY)
     elif settings.guards.forecast:
