@@ -142,6 +142,7 @@ class _Run:
         self._sources: set[tuple[int, tuple[str, ...]]] = set()
         self._known: dict[Labels, _Known] = {}
         self._numbered: list[_Known] = []
+        self._latest: dict[int, Episode] = {}
         self._groups: dict[tuple[str, Labels], _Group] = {}
         # What two routes of one key tell the same receiver is logged as one.
         self._logs: dict[tuple[str, Labels, str], dict[str, _Entry]] = {}
@@ -167,6 +168,7 @@ class _Run:
                     self._flush(subject, time)
             elif isinstance(subject, Episode):
                 self._arrive(subject, time, kind)
+        self._sent.sort(key=lambda n: (n.time, n.receiver, n.route, n.group, n.integration))
         return Outcome(tuple(self._sent), tuple(self._suppressed()))
 
     def _push(self, time: float, kind: int, subject: object) -> None:
@@ -193,11 +195,14 @@ class _Run:
     def _arrive(self, episode: Episode, time: float, kind: int) -> None:
         known = self._of(episode.labels)
         if kind == _START:
+            self._latest[known.number] = episode
             self._inhibition.start(episode, known.ties)
         elif kind == _END:
             self._inhibition.end(episode, known.ties, time)
             for again in self._behaviour.resending.repeats(episode):
                 self._push(again, _REPEAT, episode)
+        elif self._latest[known.number] is not episode:
+            return  # it fires again
         for route in known.routes:
             self._insert(route, known, episode, time, firing=kind == _START)
 
