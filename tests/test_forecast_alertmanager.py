@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mac.forecast.alertmanager import Behaviour, simulate
 from mac.forecast.calendar import read_interval
 from mac.forecast.model import Cause, Episode, Outcome, Reason, Silence, labels
 from mac.matchers import Matcher
+from mac.model import Catalog
 
 Document = dict[str, Any]
 
@@ -65,6 +66,13 @@ def told(outcome: Outcome) -> list[tuple[float, str, list[str], list[str]]]:
 
 def held(outcome: Outcome) -> list[tuple[str, Reason, str, bool]]:
     return [(s.episode.name, s.reason, s.by, s.never) for s in outcome.suppressed]
+
+
+@cache
+def shipped() -> Catalog:
+    catalog = standards.load(PROJECT).catalog
+    assert catalog is not None
+    return catalog
 
 
 # --- beside the real one -----------------------------------------------------------------------------
@@ -213,10 +221,8 @@ def test_what_is_no_configuration_is_refused(document: Document) -> None:
 
 
 def test_the_shipped_configuration_is_read_and_each_severity_reaches_its_receiver() -> None:
-    catalog = standards.load(PROJECT).catalog
-    assert catalog is not None
-    found = routes.read(routing.alertmanager(catalog))
-    team = min(catalog.teams)
+    found = routes.read(routing.alertmanager(shipped()))
+    team = min(shipped().teams)
     taken = found.root.match({conventions.TEAM: team, conventions.SEVERITY: "page"})
     assert [route.receiver for route in taken] == [conventions.receiver(team, "page")]
 
@@ -374,10 +380,8 @@ def test_an_interval_contains_a_moment(entry: Document, moment: str, inside: boo
 
 def test_a_day_of_thousands_of_episodes_takes_about_a_second() -> None:
     """Counted as work, not as time: this machine may be busy."""
-    catalog = standards.load(PROJECT).catalog
-    assert catalog is not None
-    found = routes.read(json.loads(json.dumps(routing.alertmanager(catalog))))
-    teams = sorted(catalog.teams)
+    found = routes.read(routing.alertmanager(shipped()))
+    teams = sorted(shipped().teams)
     episodes = [
         Episode(
             labels(
