@@ -27,6 +27,7 @@ from mac.forecast.sending import Resending
 from mac.matchers import Matcher
 
 HORIZON = 48
+MARGIN = 0.2  # units by which alerts may be posted too late for the order to stay as it is
 RESENDING = Resending(delay=1.5, retention=7.0)
 _FLUSH, _END = 0.6, 0.25  # of a unit
 _LIFE = 30.0  # units for which a firing alert is valid unless it is sent again
@@ -60,7 +61,7 @@ class Told:
 # --- what happens ------------------------------------------------------------------------------------
 
 
-def scenario(seed: int) -> Scenario:
+def scenario(seed: int, horizon: int = HORIZON) -> Scenario:
     dice = random.Random(seed)
     case = f"c{seed}"
     receivers = [
@@ -79,8 +80,8 @@ def scenario(seed: int) -> Scenario:
         route,
         receivers,
         [_inhibit_rule(dice, case) for _ in range(dice.randrange(3))],
-        sorted(_episodes(dice, case), key=lambda e: (e.start, e.labels)),
-        [_silence(dice, case) for _ in range(dice.randrange(2))],
+        sorted(_episodes(dice, case, horizon), key=lambda e: (e.start, e.labels)),
+        [_silence(dice, case, horizon) for _ in range(dice.randrange(2))],
     )
 
 
@@ -133,22 +134,22 @@ def _inhibit_rule(dice: random.Random, case: str) -> dict[str, Any]:
     }
 
 
-def _silence(dice: random.Random, case: str) -> Silence:
+def _silence(dice: random.Random, case: str, horizon: int) -> Silence:
     label = dice.choice(list(_LABELS))
-    start = dice.randrange(2, HORIZON - 10)
+    start = dice.randrange(2, horizon - 10)
     own = (Matcher("case", "=", case), Matcher(label, "=", dice.choice(_LABELS[label])))
     return Silence(own, start, start + dice.randrange(3, 15))
 
 
-def _episodes(dice: random.Random, case: str) -> Iterable[Episode]:
+def _episodes(dice: random.Random, case: str, horizon: int) -> Iterable[Episode]:
     for number in range(dice.randrange(4, 12)):
         chosen = {name: dice.choice(values) for name, values in _LABELS.items()}
         own = labels({**chosen, "number": str(number % 4), "case": case, "id": str(number)})
         start = dice.randrange(1, 20)
-        while start < HORIZON - 4:
+        while start < horizon - 4:
             end = start + dice.choice((1, 2, 3, 5, 8, 13, 40)) + _END
             again = int(end) + dice.randrange(1, 12)
-            over = end < HORIZON
+            over = end < horizon
             yield Episode(own, start, end if over else None, interval=1.0, repeated_until=again)
             if not over or dice.random() < 0.4:
                 break
@@ -179,7 +180,9 @@ def document(scenarios: Sequence[Scenario], unit: float) -> dict[str, Any]:
 # --- the model ---------------------------------------------------------------------------------------
 
 
-def expected(scenarios: Sequence[Scenario], version: tuple[int, int]) -> list[tuple[float, Told]]:
+def expected(
+    scenarios: Sequence[Scenario], version: tuple[int, int], horizon: int = HORIZON
+) -> list[tuple[float, Told]]:
     known = alertmanager.behaviour(version)
     # Whatever is cleaned up twice a minute or less often, however fast time runs, never is, here.
     pause = None if known.maintenance is None else 1e9
@@ -187,7 +190,7 @@ def expected(scenarios: Sequence[Scenario], version: tuple[int, int]) -> list[tu
         routes.read(document(scenarios, 1.0)),
         [episode for s in scenarios for episode in s.episodes],
         silences=[silence for s in scenarios for silence in s.silences],
-        until=HORIZON,
+        until=horizon,
         behaviour=Behaviour(known.one_source, pause, cleaning=1e9, resending=RESENDING),
     )
     return [(n.time, _of_model(n)) for n in outcome.notifications]
@@ -210,7 +213,11 @@ class Observed:
 
 
 def observe(
-    scenarios: Sequence[Scenario], engine: engines.Engine, folder: Path, unit: float = 0.25
+    scenarios: Sequence[Scenario],
+    engine: engines.Engine,
+    folder: Path,
+    unit: float = 0.5,
+    horizon: int = HORIZON,
 ) -> Observed:
     """Plays the scenarios to a real Alertmanager; a unit is so many seconds."""
     config = document(scenarios, unit)
@@ -233,22 +240,22 @@ def observe(
                 for silence in s.silences:
                     api.silence(_posted_silence(silence, begin, unit))
             late = 0.0
-            for moment, posts in _timetable(scenarios, begin, unit):
+            for moment, posts in _timetable(scenarios, begin, unit, horizon):
                 pause = begin + moment * unit - time.time()
                 if pause > 0:
                     time.sleep(pause)
                 api.post(posts)
                 late = max(late, time.time() - begin - moment * unit)
-            pause = begin + HORIZON * unit - time.time()
+            pause = begin + horizon * unit - time.time()
             if pause > 0:
                 time.sleep(pause)
         for at, call in webhook.timed():
             heard.append(((at - begin) / unit, _of_webhook(call.receiver, call.group, call.alerts)))
-    return Observed([(at, told) for at, told in heard if at <= HORIZON], late / unit)
+    return Observed([(at, told) for at, told in heard if at <= horizon], late / unit)
 
 
 def _timetable(
-    scenarios: Sequence[Scenario], begin: float, unit: float
+    scenarios: Sequence[Scenario], begin: float, unit: float, horizon: int
 ) -> list[tuple[float, list[dict[str, Any]]]]:
     """When which alerts are posted: as a Prometheus would, in the order of their labels."""
 
@@ -260,7 +267,7 @@ def _timetable(
     for episode in (episode for s in scenarios for episode in s.episodes):
         alert = {"labels": dict(episode.labels), "startsAt": moment(episode.start)}
         at = episode.start
-        while at < (HORIZON if episode.end is None else episode.end):
+        while at < (horizon if episode.end is None else episode.end):
             posts.setdefault(at, []).append((episode.labels, {**alert, "endsAt": moment(at + _LIFE)}))
             at += period
         if episode.end is not None:
@@ -270,7 +277,7 @@ def _timetable(
     return [
         (at, [alert for _, alert in sorted(posted, key=lambda pair: pair[0])])
         for at, posted in sorted(posts.items())
-        if at < HORIZON
+        if at < horizon
     ]
 
 
