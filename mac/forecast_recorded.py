@@ -1,11 +1,7 @@
-"""Alerts on recorded series, where history has them not, or not as they are recorded now.
+"""Alerts on recorded series: over what history has of them, or over their definitions where it has them not.
 
-The expression of the recording rule stands in place of the recorded name. That is the same where every label
-that a selector asks for is one that the rule sets, or one that its own selectors are tied to; where it is not
-known to be the same, the alert cannot be replayed, which is said.
-
-A range of recorded samples becomes a subquery at the interval of the recording rule, so that samples lie at
-other moments than Prometheus would have recorded them.
+History has what the rules that run have recorded. A rule of a change is not among them, and one that runs is
+not either at times before it did: the server is asked whether it has the series where the replay begins.
 """
 
 from __future__ import annotations
@@ -13,145 +9,79 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from mac import durations, promql, series_labels
+from mac import promql
+from mac.forecast import recording
+from mac.forecast.recording import RecordingRule
 from mac.forecast_input import Configured, Rule
-from mac.matchers import Matcher
-from mac.promql import Expression, Selector
+from mac.promql import Matcher, Selector
 
-_DEEPEST = 5
-
-Kept = Callable[[str, str], bool]
-"""(cell, selector) → whether history has the recorded series as they are recorded now."""
+Has = Callable[[str, str], bool]
+"""(cell, selector) → whether history has such series where the replay begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """`configured` asks history for what it has. `impossible`: rule's key → why it cannot be replayed."""
+    """`configured` asks of history what it has. `impossible`: a rule's key → why it cannot be replayed."""
 
     configured: Configured
     impossible: Mapping[str, str]
 
 
-class _NotTheSameError(Exception):
-    """Why a recorded series has no expression that is known to be the same."""
-
-
 def recorded(configured: Configured) -> Iterator[tuple[str, str]]:
-    """(cell, selector) of each recorded series that an alert reads, at any depth."""
-    for cell, by_name in _by_cell(configured).items():
-        pending = [rule.expr for rule in configured.alerts if rule.cell == cell]
-        seen: set[str] = set()
-        while pending:
-            parsed = promql.parse(pending.pop())
-            for selector in parsed.selectors if isinstance(parsed, Expression) else ():
-                text = promql.selector_text(selector)
-                if selector.metric in by_name and text not in seen:
-                    seen.add(text)
-                    yield cell, text
-                    pending += [rule.expr for rule in by_name[selector.metric]]
+    """(cell, selector) of what each recording rule records, as far as an alert reads it at any depth."""
+    for cell, rules in _by_cell(configured).items():
+        read = _read(rules, (rule.expr for rule in configured.alerts if rule.cell == cell))
+        for rule in read:
+            yield cell, _selector(rule)
 
 
-def unchanged(configured: Configured, running: Configured) -> frozenset[tuple[str, str]]:
-    """(cell, name) of the series that another configuration records in the same way."""
-    here, there = _by_cell(configured), _by_cell(running)
-    return frozenset(
-        (cell, name)
-        for cell, by_name in here.items()
-        for name, rules in by_name.items()
-        if _meaning(rules) == _meaning(there.get(cell, {}).get(name, []))
-    )
-
-
-def rewritten(configured: Configured, is_kept: Kept) -> Rewritten:
-    """Every alert over what history has."""
-    cells = _by_cell(configured)
-    rules = []
-    impossible = {}
+def rewritten(configured: Configured, running: Configured, has: Has) -> Rewritten:
+    """Every alert over what history has, as the rules of `running` recorded it."""
+    ours, theirs = _by_cell(configured), _by_cell(running)
+    lacking = {
+        cell: {
+            *recording.changed(rules, theirs.get(cell, ())),
+            *(rule for rule in rules if not has(cell, _selector(rule))),
+        }
+        for cell, rules in ours.items()
+    }
+    found: list[Rule] = []
+    impossible: dict[str, str] = {}
     for rule in configured.rules:
-        if rule.alerting is None:
-            rules.append(rule)
-            continue
-        work = _Cell(rule.cell, cells.get(rule.cell, {}), is_kept)
-        try:
-            rules.append(replace(rule, expr=work.over(rule.expr, _DEEPEST)))
-        except (_NotTheSameError, ValueError) as error:
-            rules.append(rule)
-            impossible[rule.key] = str(error)
-    return Rewritten(replace(configured, rules=tuple(rules)), impossible)
+        rules = ours.get(rule.cell, ()) if rule.alerting else ()
+        read = _read(rules, [rule.expr]) if rules else ()
+        if read:
+            done = recording.substituted(rule.expr, read, lacking[rule.cell] & set(read))
+            if done.reasons:
+                impossible[rule.key] = f"history has not all that it reads: {'; '.join(done.reasons)}"
+            found.append(replace(rule, expr=done.expr))
+        else:
+            found.append(rule)
+    return Rewritten(replace(configured, rules=tuple(found)), impossible)
 
 
-def _by_cell(configured: Configured) -> dict[str, dict[str, list[Rule]]]:
-    found: dict[str, dict[str, list[Rule]]] = {}
+def _by_cell(configured: Configured) -> dict[str, tuple[RecordingRule, ...]]:
+    found: dict[str, list[RecordingRule]] = {}
     for rule in configured.recordings:
-        found.setdefault(rule.cell, {}).setdefault(rule.name, []).append(rule)
-    return found
+        one = RecordingRule(rule.name, rule.expr, rule.labels, rule.interval, rule.group)
+        found.setdefault(rule.cell, []).append(one)
+    return {cell: tuple(rules) for cell, rules in found.items()}
 
 
-def _meaning(rules: Iterable[Rule]) -> set[tuple[str, object]]:
-    return {(rule.expr, rule.labels) for rule in rules}
+def _read(rules: Iterable[RecordingRule], exprs: Iterable[str]) -> tuple[RecordingRule, ...]:
+    """Those that these expressions read, at any depth."""
+    named: dict[str, list[RecordingRule]] = {}
+    for rule in rules:
+        named.setdefault(rule.record, []).append(rule)
+    names = set()
+    pending = {name for expr in exprs for name in recording.reads(expr)}
+    while pending:
+        names |= pending
+        further = {r for name in pending for rule in named.get(name, ()) for r in recording.reads(rule.expr)}
+        pending = further - names
+    return tuple(rule for name in sorted(names) for rule in named.get(name, ()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    name: str
-    by_name: Mapping[str, list[Rule]]
-    is_kept: Kept
-
-    def over(self, expr: str, deep: int) -> str:
-        """The expression, with recorded names that history lacks replaced."""
-        parsed = promql.parse(expr)
-        if not isinstance(parsed, Expression) or not parsed.metrics & self.by_name.keys():
-            return expr
-        if not deep:
-            raise _NotTheSameError(f"{expr} is recorded from recorded series too often")
-        return promql.substituted(expr, lambda selector, span: self._instead(selector, span, deep))
-
-    def _instead(self, selector: Selector, span: str, deep: int) -> str | None:
-        rules = self.by_name.get(selector.metric)
-        text = promql.selector_text(selector)
-        if not rules or self.is_kept(self.name, text):
-            return None
-        if span == "offset":
-            raise _NotTheSameError(f"history lacks {text}, which is recorded and read with an offset")
-        fitting = [rule for rule in rules if _fits(rule, selector)]
-        if not fitting:
-            raise _NotTheSameError(f"history lacks {text}, and no rule records it")
-        whole = " or ".join(f"({_labelled(rule, self.over(rule.expr, deep - 1))})" for rule in fitting)
-        if not span:
-            return f"({whole})"
-        return f"({whole})[{span}:{durations.spell(round(fitting[0].interval * 1000))}]"
-
-
-def _fits(rule: Rule, selector: Selector) -> bool:
-    """Whether all that the rule records fits the selector (True), or nothing of it."""
-    parsed = promql.parse(rule.expr)
-    if not isinstance(parsed, Expression):
-        raise _NotTheSameError(f"the expression of {rule.name} cannot be parsed")
-    kept = series_labels.of(parsed).labels
-    for matcher in selector.matchers:
-        value = rule.own.get(matcher.name) or _tied(parsed, matcher.name)
-        test = Matcher(matcher.name, matcher.op, matcher.value)
-        if matcher.name not in rule.own and matcher.name not in kept:
-            value = ""
-        if value is None:
-            raise _NotTheSameError(
-                f"history lacks {rule.name}, and which of it has {matcher.name}{matcher.op}"
-                f"{promql.quoted(matcher.value)} is not known"
-            )
-        if not test.matches(value):
-            return False
-    return True
-
-
-def _tied(parsed: Expression, label: str) -> str | None:
-    """The one value of a label that all selectors of an expression ask for."""
-    values = {selector.equal_to(label) for selector in parsed.selectors}
-    return values.pop() if len(values) == 1 else None
-
-
-def _labelled(rule: Rule, expr: str) -> str:
-    """With the labels that the rule sets."""
-    for name, value in rule.labels:
-        replacement = promql.quoted(value.replace("$", "$$"))
-        expr = f'label_replace({expr}, "{name}", {replacement}, "", "")'
-    return expr
+def _selector(rule: RecordingRule) -> str:
+    matchers = tuple(Matcher(name, "=", value) for name, value in rule.labels)
+    return promql.selector_text(Selector(rule.record, matchers))

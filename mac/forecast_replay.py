@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from mac import conventions, forecast_levers, promql
-from mac.forecast import alertmanager, states
+from mac import conventions, promql
+from mac.forecast import alertmanager, levers, states
 from mac.forecast.model import Episode, Labels, Outcome, Reason, Saved, Silence
 from mac.forecast_figures import Side, Told, Unsure, told
 from mac.forecast_input import Configured, Rule
@@ -132,9 +132,7 @@ def side(
     if configured.routing is not None:
         kept = tuple(silences)
         outcome = alertmanager.simulate(configured.routing, episodes, until=window.end, silences=kept)
-        saved = forecast_levers.saved(
-            configured.routing, episodes, kept, outcome, start=window.start, until=window.end
-        )
+        saved = levers.saved(outcome, configured.routing, episodes, until=window.end, silences=kept)
     notifications: tuple[Told, ...] = told(outcome, window.start, zones)
     held = Counter(str(each.reason) for each in outcome.suppressed if each.never)
     done = Side(

@@ -153,7 +153,8 @@ def sections(found: Forecast, proposals: Sequence[Proposal] = ()) -> list[tuple[
 
 
 def _saved(side: Side) -> list[str]:
-    return [f"{saved.lever}: {saved.notifications:+} notifications without it" for saved in side.saved]
+    used = [saved for saved in side.saved if saved.notifications]
+    return [f"{saved.lever}: {saved.notifications:+} messages without it" for saved in used]
 
 
 def _sent(each: Sent) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,11 @@ from mac import (
     history_cache,
     known_incidents,
     pipeline,
-    promql,
     render,
     silences,
     snapshot,
     snapshot_source,
+    substitution,
     templates,
     what_if,
 )
@@ -154,8 +153,8 @@ def over(
         notes=(*notes, *more),
     )
     known = incidents or (lasting(old.side, window.start, window.end, request.lasting) if old else ())
-    grace = after.routing.longest_wait if after.routing else 0.0
-    judged = judge(known, old.side if old else None, new.side, grace=grace)
+    waits = (route.group_wait for route in after.routing.root.walk()) if after.routing else ()
+    judged = judge(known, old.side if old else None, new.side, grace=max(waits, default=0.0))
     if not incidents:
         judged = tuple(each for each in judged if each.before is not None)
     found = replace(found, judged=_in_time(judged, window))
@@ -294,15 +293,13 @@ class _Past:
         first = replace(window, start=window.lead, end=window.lead + _HOUR)
         sides = [after, *([before] if before else [])]
         there = self.existing({item for each in sides for item in forecast_recorded.recorded(each)}, first)
-        same = forecast_recorded.unchanged(after, running)
 
-        def is_kept(side: Configured, cell: str, selector: str) -> bool:
-            name = selector.partition("{")[0]
-            return there.get((cell, selector)) is True and (side is running or (cell, name) in same)
+        def has(cell: str, selector: str) -> bool:
+            return there.get((cell, selector)) is True
 
         return (
-            forecast_recorded.rewritten(after, partial(is_kept, after)),
-            forecast_recorded.rewritten(before, partial(is_kept, before)) if before else None,
+            forecast_recorded.rewritten(after, running, has),
+            forecast_recorded.rewritten(before, running, has) if before else None,
         )
 
     def sent(self, window: Window, forecast: Mapping[str, int]) -> tuple[tuple[Sent, ...], tuple[str, ...]]:
@@ -323,7 +320,7 @@ class _Past:
 
     def _limited(self, expr: str, cell: str) -> str:
         own = self._narrow.get(cell)
-        return promql.limited_to(expr, own) if own else expr
+        return substitution.limited_to(expr, own) if own else expr
 
     def _told(self, what: str) -> Callable[[int, int], None]:
         return lambda done, of: self._progress("ask", f"{what} {done} of {of}")

@@ -7,7 +7,7 @@ passes here loads everywhere. `mac.series_labels` asks which labels a result has
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
@@ -331,60 +331,12 @@ def _place(text: str, word: str) -> tuple[int, int, int]:
     return (line, offset - (text.rfind("\n", 0, offset) + 1) + 1, len(word.strip()))
 
 
-# --- other expressions made of one -------------------------------------------------------------------
-
-
-def limited_to(text: str, labels: Mapping[str, str]) -> str:
-    """The expression over series that have these labels alone. Raises ValueError for what is none."""
-    return str(
-        pq.transform(
-            pq.parse(text),
-            lambda node: _with_labels(node, labels) if isinstance(node, pq.VectorSelector) else None,
-        ).prettify()
-    )
-
-
-def _with_labels(node: Any, labels: Mapping[str, str]) -> Any:
-    written = ",".join(f"{name}={quoted(value)}" for name, value in sorted(labels.items()))
-    text = node.prettify()
-    # Nothing but braces follows a name, and in a name there are none.
-    name, brace, rest = text.partition("{")
-    if brace:
-        return pq.parse(f"{name}{{{written},{rest}")
-    return pq.parse(re.sub(r"^[^\s]+", lambda name: f"{name[0]}{{{written}}}", text, count=1))
-
-
-def quoted(value: str) -> str:
-    """A string of PromQL."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
 def selector_text(selector: Selector) -> str:
     """A selector as it is written, without range and offset."""
     inside = ",".join(f"{m.name}{m.op}{quoted(m.value)}" for m in selector.matchers)
     return f"{selector.metric}{{{inside}}}" if inside else selector.metric
 
 
-def substituted(text: str, replaced: Callable[[Selector, str], str | None]) -> str:
-    """The expression with other expressions in place of selectors. Raises ValueError for what is none.
-
-    `replaced` is given each selector and its range ("" for none), and says what stands there instead; None
-    leaves it. What it says is not looked into. A selector with `offset` or `@` is given as one whose range
-    is "offset".
-    """
-
-    def visit(node: Any) -> Any:
-        kind = type(node)
-        if kind is not pq.VectorSelector and kind is not pq.MatrixSelector:
-            return None
-        inner = node.vector_selector if kind is pq.MatrixSelector else node
-        found: list[Selector] = []
-        failure = _read_selector(inner, text, found)
-        if failure is not None or inner.name is None:
-            return None
-        moved = inner.offset is not None or inner.at is not None
-        span = pq.display_duration(node.range) if kind is pq.MatrixSelector else ""
-        instead = replaced(found[0], "offset" if moved else span)
-        return None if instead is None else pq.parse(instead)
-
-    return str(pq.transform(pq.parse(text), visit).prettify())
+def quoted(value: str) -> str:
+    """A string of PromQL."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
