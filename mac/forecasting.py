@@ -36,6 +36,7 @@ from mac.forecast.model import Silence
 from mac.forecast_figures import (
     Forecast,
     Judged,
+    Overrun,
     Proposal,
     Sent,
     judge,
@@ -48,8 +49,9 @@ from mac.forecast_input import Configured
 from mac.forecast_recorded import Rewritten
 from mac.forecast_replay import Replayed, Window
 from mac.history import Cost, Failure, History, Matrix, Question, connect
+from mac.http import ServerError
 from mac.model import Catalog
-from mac.problems import Location, Problem, ProblemsError, UsageError, errors
+from mac.problems import AwsError, Location, Problem, ProblemsError, Severity, UsageError, errors
 
 _HOUR = 3600.0
 _SETTLED = 300.0  # seconds after which a server has what was scraped
@@ -106,6 +108,39 @@ def forecast(request: Request, progress: pipeline.Progress = pipeline.silent) ->
     base = _base(request, catalog)
     before = _configured(base, request.root) if base is not None else None
     return over(request, catalog, access, after=after, before=before, progress=progress)
+
+
+def guard(request: Request) -> pipeline.Guard:
+    """What stops `generate` where mac.yaml has `guards.forecast`: a budget that the plan breaks.
+
+    A server that cannot be asked stops nothing, and is told: monitoring must not depend on the monitored.
+    """
+
+    def judge(
+        catalog: Catalog, rendered: render.Rendered, progress: pipeline.Progress
+    ) -> tuple[Problem, ...]:
+        access = catalog.project.query
+        if not catalog.project.guards.forecast or access is None:
+            return ()
+        try:
+            after = _configured(rendered.documents, request.root)
+            found = over(request, catalog, access, after=after, progress=progress).forecast
+        except (ServerError, AwsError) as error:
+            message = f"budgets were not checked: {error.message}"
+            place = access.location
+            return (Problem(place, "forecast-failed", message, error.hint, Severity.WARNING),)
+        return tuple(_over_budget(each) for each in found.overruns)
+
+    return judge
+
+
+def _over_budget(each: Overrun) -> Problem:
+    words = each.limit.replace("_", " ").replace(" per ", " a ")
+    message = f"the forecast for the {each.kind} {each.name} is {each.forecast:.1f} {words}"
+    hint = (
+        f"{each.allowed:g} are allowed; `mac forecast` says what causes them, --allow-noise opens the guard"
+    )
+    return Problem(each.location, "over-budget", message, hint)
 
 
 def over(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from click.testing import Result
 from past import START
 from test_http import said, server
 
-from mac import http
+from mac import forecasting, http
 from mac import snapshot as snapshots
 from tests.builders import instance, snapshot
 
@@ -282,6 +283,47 @@ def test_silences_of_alertmanager_are_respected(forecast: Forecast) -> None:
     assert found["after"]["pages"] == 1
     assert found["after"]["saved"]["silences"] >= 1
     assert found["notes"] == []
+
+
+def guarded(repository: Path, url: str) -> None:
+    with (repository / "mac.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"  guards: {{forecast: true}}\n  prometheus: {{query: {{url: '{url}'}}}}\n")
+
+
+@pytest.fixture
+def past_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`generate` forecasts from the last fourteen days, and those of the test's history are long ago."""
+    made = forecasting.Request
+    until = datetime.fromisoformat(UNTIL).timestamp()
+    monkeypatch.setattr(forecasting, "Request", lambda root: made(root, days=2, until=until))
+
+
+@pytest.mark.usefixtures("past_is_now")
+def test_generate_stops_at_a_budget_where_that_is_asked_for(
+    repository: Path, prometheus: str, mac: Mac
+) -> None:
+    guarded(repository, prometheus)
+    call = ("generate", "-C", repository, "--snapshot", repository / "inventory/snapshot")
+    result = mac(*call)
+    assert result.exit_code == 1
+    assert "[over-budget]" in result.stderr
+    assert "standards/teams/platform.yaml:5:3" in result.stderr
+    assert not (repository / "cells").exists()
+    assert mac(*call, "--allow-noise").exit_code == 0
+    assert (repository / "cells").exists()
+    assert mac(*call).exit_code == 0, "a plan without changes is not judged"
+
+
+def test_generate_goes_on_when_nobody_can_be_asked_for_a_forecast(
+    repository: Path, mac: Mac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_PAUSE", 0.01)
+    with server() as gone:
+        pass
+    guarded(repository, gone.url)
+    result = mac("generate", "-C", repository, "--snapshot", repository / "inventory/snapshot")
+    assert result.exit_code == 0
+    assert "[forecast-failed]" in result.stderr
 
 
 # --- the server --------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from mac import forecast_report, markup
 from mac.forecast_figures import DAY, DIMENSIONS, Forecast, Proposal, Side
 
 _HERE = Path(__file__).resolve().parent
-_WIDTH, _LEFT, _RIGHT = 960.0, 48.0, 8.0
-_PANEL, _GAP, _TOP = 130.0, 34.0, 22.0
+_WIDTH, _LEFT, _RIGHT = 960.0, 48.0, 24.0
+_PANEL, _GAP, _TOP = 130.0, 48.0, 22.0
 _BINS = (3600.0, 3 * 3600.0, 6 * 3600.0, 12 * 3600.0, DAY, 7 * DAY)
 _MOST_BINS = 120
 _TICKS = 4
