@@ -56,16 +56,17 @@ def question(rule: Rule, window: Window) -> Question:
     return Question(rule.expr, aligned(window.lead, window.end, rule.interval))
 
 
-def wanted(configured: Configured, window: Window) -> Iterator[tuple[str, Question]]:
-    """(cell, question) for each alert. Equal ones are asked once by who asks."""
-    for rule in configured.alerts:
-        yield rule.cell, question(rule, window)
+def wanted(rewritten: Rewritten, window: Window) -> Iterator[tuple[str, Question]]:
+    """(cell, question) for each alert that can be replayed. Equal ones are asked once by who asks."""
+    for rule in rewritten.configured.alerts:
+        if rule.key not in rewritten.impossible:
+            yield rule.cell, question(rule, window)
 
 
-def doubtful(configured: Configured, window: Window, answers: Answers) -> Iterator[tuple[str, str]]:
+def doubtful(rewritten: Rewritten, window: Window, answers: Answers) -> Iterator[tuple[str, str]]:
     """(cell, selector) of each alert that never had a value: quiet, or blind?"""
-    for rule in configured.alerts:
-        if answers[rule.cell, question(rule, window)] == ():
+    for rule in rewritten.configured.alerts:
+        if answers.get((rule.cell, question(rule, window))) == ():
             for selector in selectors(rule.expr):
                 yield rule.cell, selector
 
@@ -110,11 +111,11 @@ def side(
     for rule in configured.alerts:
         if rule.alerting is None:
             continue
-        answer = answers[rule.cell, question(rule, window)]
         impossible = rewritten.impossible.get(rule.key)
         if impossible:
             unsure.append(Unsure(rule.name, _service(rule), impossible))
             continue
+        answer = answers[rule.cell, question(rule, window)]
         doubt = _doubt(rule, answer, existing)
         if doubt or isinstance(answer, Failure):
             unsure.append(doubt or Unsure(rule.name, _service(rule), "failed"))
@@ -127,6 +128,7 @@ def side(
         episodes += own
         if not own:
             quiet.append((_service(rule), rule.name))
+    episodes = apart(episodes)
     outcome = Outcome(())
     saved: tuple[Saved, ...] = ()
     if configured.routing is not None:
@@ -139,7 +141,7 @@ def side(
         notifications,
         tuple(episodes),
         len(configured.alerts),
-        tuple(sorted(set(quiet))),
+        tuple(sorted(set(quiet) - {(e.label(conventions.SERVICE), e.name) for e in episodes})),
         tuple(unsure),
         saved,
         held=dict(sorted(held.items())),
@@ -175,6 +177,20 @@ def _replay(rule: Rule, answer: Matrix, external: Labels, window: Window) -> sta
     )
     alerting = replace(rule.alerting, source=rule.key)
     return states.replay([states.Stretch(alerting, series, asked.start, asked.end, asked.step)], external)
+
+
+def apart(episodes: Iterable[Episode]) -> list[Episode]:
+    """Episodes of which none of the same labels overlap: to Alertmanager those of two rules are one alert."""
+    found: dict[Labels, list[Episode]] = {}
+    for episode in sorted(episodes, key=lambda e: (e.start, e.labels)):
+        own = found.setdefault(episode.labels, [])
+        last = own[-1] if own else None
+        if last is None or (last.end is not None and last.end <= episode.start):
+            own.append(episode)
+        elif last.end is not None:
+            end = None if episode.end is None else max(last.end, episode.end)
+            own[-1] = replace(last, end=end, repeated_until=episode.repeated_until)
+    return [episode for own in found.values() for episode in own]
 
 
 def _service(rule: Rule) -> str:

@@ -162,10 +162,10 @@ def over(
     past = _Past(access, request, cells=cells, configured=after, progress=progress)
     past.check()
     asked_after, asked_before = past.rewritten(after, before, window)
-    sides = [asked_after.configured, *([asked_before.configured] if asked_before else [])]
-    questions = {item for each in sides for item in forecast_replay.wanted(each, window)}
+    asked = [asked_after, *([asked_before] if asked_before else [])]
+    questions = {item for each in asked for item in forecast_replay.wanted(each, window)}
     answers = past.ask(questions)
-    doubtful = {item for each in sides for item in forecast_replay.doubtful(each, window, answers)}
+    doubtful = {item for each in asked for item in forecast_replay.doubtful(each, window, answers)}
     existing = past.existing(doubtful, window)
     progress("replay", f"{len(after.alerts)} alerts over {window.days:g} days")
 
@@ -299,8 +299,13 @@ class _Past:
         return sum(costs[1:], costs[0]) if costs else Cost()
 
     def ask(self, questions: Iterable[tuple[str, Question]]) -> dict[tuple[str, Question], Matrix | Failure]:
-        asked = {item: replace(item[1], expr=self._narrowed(*item)) for item in questions}
         found: dict[tuple[str, Question], Matrix | Failure] = {}
+        asked: dict[tuple[str, Question], Question] = {}
+        for item in questions:
+            try:
+                asked[item] = replace(item[1], expr=self._limited(item[1].expr, item[0]))
+            except ValueError as error:
+                found[item] = Failure(f"it cannot be limited to the series of its cell: {error}")
         for past in self._histories():
             own = {item: sent for item, sent in asked.items() if self._of[item[0]] is past}
             answers = past.ask(
@@ -349,9 +354,6 @@ class _Past:
             return (), (f"What was really sent is not known: the server has no {_SENT}.",)
         names = sorted({*forecast, *(name for name, count in counts.items() if count)})
         return tuple(Sent(name, counts.get(name, 0.0), forecast.get(name, 0)) for name in names), ()
-
-    def _narrowed(self, cell: str, question: Question) -> str:
-        return self._limited(question.expr, cell)
 
     def _limited(self, expr: str, cell: str) -> str:
         own = self._narrow.get(cell)

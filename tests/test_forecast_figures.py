@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mac import forecast_figures, forecast_input, forecast_recorded, substitution
+from mac import forecast_figures, forecast_input, forecast_recorded, forecast_replay, substitution
 from mac.forecast.model import Cause, Episode, Notification, Outcome, Status, labels
 from mac.forecast_figures import Incident, Side, Told
 from mac.model import NoiseBudget, Service, Team
@@ -139,6 +139,11 @@ def test_what_is_before_the_start_does_not_count() -> None:
 @pytest.mark.parametrize(("zone", "night"), [("UTC", False), ("America/Los_Angeles", True), ("", False)])
 def test_night_is_where_the_team_is(zone: str, night: bool) -> None:
     assert told(notification(NOON), zone=zone)[0].night is night
+
+
+def test_two_rules_that_make_one_alert_are_one_to_alertmanager() -> None:
+    given = [episode(NOON, NOON + 60), episode(NOON + 30, NOON + 90), episode(NOON + 90, None)]
+    assert [(e.start, e.end) for e in forecast_replay.apart(given)] == [(NOON, NOON + 90), (NOON + 90, None)]
 
 
 # --- incidents and budgets ---------------------------------------------------------------------------
