@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import agreement_calendar
 import agreement_routes
 import pytest
 from conftest import PROJECT, engine_path
@@ -90,6 +91,16 @@ def test_random_alerts_and_routes_are_told_as_by_a_real_alertmanager(tmp_path: P
             break
     assert differences == []
     assert agreed == len(model) > 150
+
+
+@pytest.mark.parametrize("generation", ["bookworm", "sid"])
+def test_random_intervals_contain_this_moment_as_a_real_alertmanager_says(
+    generation: str, tmp_path: Path
+) -> None:
+    engine = engines.at("alertmanager", engine_path(generation, "alertmanager"))
+    inside, wrong = agreement_calendar.disagreements(7, 150, engine, tmp_path)
+    assert wrong == []
+    assert 30 < inside < 120
 
 
 # --- groups ------------------------------------------------------------------------------------------
