@@ -154,6 +154,22 @@ def test_a_resolved_alert_that_its_prometheus_repeats_is_told_again_beside_anoth
     ]
 
 
+def test_an_alert_that_two_rules_send_fires_as_long_as_one_of_them_says_so() -> None:
+    both = [alert("A", 0, 400), alert("A", 200, 1000), alert("A", 300, 350), alert("A", 1000, 1001)]
+    assert told(run(config(), *both)) == [(30, "new group", ["A"], []), (1230, "resolved", [], ["A"])]
+    lasting = run(config(), alert("A", 0, 400), alert("A", 200, None), until=900)
+    assert told(lasting) == [(30, "new group", ["A"], [])]
+
+
+def test_an_older_alertmanager_lets_an_alert_wait_for_a_group_that_is_empty_and_not_yet_gone() -> None:
+    """Empty groups are removed each 30 s from its start: here at 340, and the group is empty from 330 on."""
+    older = Behaviour(maintenance=30.0)
+    first = replace(alert("A", 0, 100), repeated_until=100.0)
+    for start, first_told in ((338, 630), (345, 375)):
+        outcome = run(config(), first, alert("B", start, None), until=700, behaviour=older, started=10.0)
+        assert [n.time for n in outcome.notifications if n.firing] == [30, first_told]
+
+
 @pytest.mark.parametrize(
     ("group_by", "groups"),
     [(["service"], 1), (["service", "host"], 2), (["..."], 3), (["nothing"], 1)],
