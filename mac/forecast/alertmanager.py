@@ -320,6 +320,8 @@ class _Run:
         """Whether a flush may have something to say although nothing arrives before it."""
         if group.route.mutes or group.route.active:
             return True
+        if group.route.repeat_interval > self._behaviour.retention:
+            return True  # it is forgotten that it was told
         alerts = (self._numbered[number] for number in group.alerts)
         return any(known.silences or known.ties.targets for known in alerts)
 
