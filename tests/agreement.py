@@ -21,6 +21,7 @@ from typing import Any
 import agreement_calendar
 import agreement_routes
 import agreement_states
+from agreement_routes import Style
 
 from mac import engines
 
@@ -32,6 +33,7 @@ RULES, SCENARIOS, INTERVALS = 1000, 300, 1000
 _AT_ONCE = 150  # scenarios that share an Alertmanager
 _UNIT = 1.5  # seconds
 _ATTEMPTS = 4
+_PLAIN = Style()
 _CLEANING_UNIT, _CLEANING_HORIZON = 10.0, 22  # an older Alertmanager cleans up each 30 seconds
 
 
@@ -52,11 +54,11 @@ def rules(promtool: engines.Engine) -> dict[str, Any]:
     return {"rules": RULES, "states": compared, "disagreements": said}
 
 
-def routes(alertmanager: engines.Engine, *, exact: bool = False) -> dict[str, Any]:
+def routes(alertmanager: engines.Engine, style: Style = _PLAIN) -> dict[str, Any]:
     agreed = model = real = repeated = episodes = 0
     differences: list[Any] = []
     for first in range(0, SCENARIOS, _AT_ONCE):
-        chosen = [agreement_routes.scenario(n, exact=exact) for n in range(first, first + _AT_ONCE)]
+        chosen = [agreement_routes.scenario(n, style=style) for n in range(first, first + _AT_ONCE)]
         expected = agreement_routes.expected(chosen, alertmanager.version[:2])
         episodes += sum(len(s.episodes) for s in chosen)
         unit = _UNIT
@@ -80,13 +82,14 @@ def routes(alertmanager: engines.Engine, *, exact: bool = False) -> dict[str, An
 
 
 def boundary(alertmanager: engines.Engine) -> dict[str, Any]:
-    return routes(alertmanager, exact=True)
+    return routes(alertmanager, Style(exact=True))
 
 
 def cleaning(alertmanager: engines.Engine) -> dict[str, Any]:
     """In real time: when an empty group is removed decides how long its next alert waits."""
     horizon, unit = _CLEANING_HORIZON, _CLEANING_UNIT
-    chosen = [agreement_routes.scenario(seed, horizon) for seed in range(400)]
+    style = Style(drift=0.03)
+    chosen = [agreement_routes.scenario(seed, horizon, style) for seed in range(400)]
     with tempfile.TemporaryDirectory() as folder:
         found = agreement_routes.observe(chosen, alertmanager, Path(folder), unit, horizon)
     version = alertmanager.version[:2]
