@@ -141,8 +141,12 @@ def _kept(section: str, used: str, found: Mapping[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the models of the forecast with the real engines.")
-    parser.add_argument("section", nargs="*", choices=[[], *SECTIONS], help="all of them by default")
+    parser.add_argument(
+        "section", nargs="*", metavar="SECTION", help=f"all of them by default: {', '.join(SECTIONS)}"
+    )
     chosen = parser.parse_args().section or list(SECTIONS)
+    if unknown := [name for name in chosen if name not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]!r}")
     wrong = False
     for section in chosen:
         tool, compare = SECTIONS[section]
