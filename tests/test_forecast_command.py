@@ -367,6 +367,29 @@ def test_an_address_that_is_none_is_wrong_usage(forecast: Forecast, address: str
     assert "u:p" not in result.stderr
 
 
+def test_where_one_server_has_all_cells_a_rule_sees_its_own(
+    repository: Path, mac: Mac, tmp_path: Path
+) -> None:
+    """The web of one region is down, that of the other is not: over both, the average is no alert."""
+    change(repository / "inventory/aws.yaml", "[us-east-1]", "[us-east-1, eu-west-1]")
+    arn = "arn:aws:ec2:eu-west-1:123456789012:instance/i-1"
+    both = snapshot(instance(1), instance(2, region="eu-west-1", arn=arn))
+    for name, content in snapshots.stored_files(both).items():
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_bytes(content)
+    up = {
+        f'up{{{LABELS},cell="main-us-east-1"}}': past.steady(0, 2),
+        f'up{{{LABELS},cell="main-eu-west-1"}}': past.steady(1, 2),
+    }
+    with past.prometheus(tmp_path, up) as shared:
+        arguments = ["--days", "0.05", "--until", "2023-11-15T01:00Z", "--format", "json"]
+        found = as_json(mac("forecast", "-C", repository, "--prometheus", shared.url, *arguments))
+    (page,) = [each for each in found["after"]["timeline"] if each["kind"] == "page"]
+    assert page["alerts"] == ["WebDown"]
+    blind = {tuple(each["selectors"]) for each in found["after"]["unknown"] if each["alert"] == "WebSlow"}
+    assert blind == {(f"busy{{{LABELS}}}",)}
+
+
 # --- reports -----------------------------------------------------------------------------------------
 
 
