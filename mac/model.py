@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, package_model, sensor_model, slo_model, team_model, text
+from mac import (
+    inventory_config,
+    inventory_model,
+    package_model,
+    probe_model,
+    sensor_model,
+    slo_model,
+    team_model,
+    text,
+)
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -43,6 +52,12 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
+
+# So has what is probed from outside.
+Endpoint = probe_model.Endpoint
+Probe = probe_model.Probe
+ProbeModule = probe_model.ProbeModule
+ServiceEndpoint = probe_model.ServiceEndpoint
 
 # So have the standards of others.
 Package = package_model.Package
@@ -195,6 +210,7 @@ class Standard:
     scrape: Scrape | None = None
     sensors: tuple[Sensor, ...] = ()
     cloudwatch: CloudWatch | None = None
+    probe: Probe | None = None
     recording: tuple[StandardRecording, ...] = ()
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
@@ -239,6 +255,7 @@ class Service:
     )  # standard → parameter → value
     exemptions: tuple[Exemption, ...] = ()
     slos: tuple[Slo, ...] = ()
+    endpoints: tuple[ServiceEndpoint, ...] = ()
     location: Location = NOWHERE
 
 
@@ -308,6 +325,8 @@ class Project:
     evaluation_interval: str = "30s"
     alertmanagers: tuple[str, ...] = ()
     cloudwatch_exporter: str = "127.0.0.1:5000"
+    blackbox_exporter: str = "127.0.0.1:9115"
+    probe_modules: Mapping[str, ProbeModule] = field(default_factory=dict)  # its own
     group_wait: str = "30s"
     group_interval: str = "5m"
     repeat_interval: str = "4h"

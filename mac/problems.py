@@ -125,6 +125,7 @@ CODES: dict[str, str] = {
     "unknown-indicator": "an indicator that the standard does not have",
     "unknown-slo": "an SLO that the service does not have",
     "unknown-resource-kind": "a resource kind that mac does not know",
+    "unknown-module": "a module of the blackbox exporter that neither mac nor mac.yaml has",
     "unknown-label": "a label that is not in the taxonomy",
     "parameter-value": "a parameter's value has another type or lies out of bounds",
     "parameter-closed": "a tag sets a parameter that its standard does not open to tags",
@@ -167,6 +168,7 @@ CODES: dict[str, str] = {
     "nothing-bound": "no resource is bound to any standard",
     "undeclared-service": "a tag names a service that has no Service document",
     "tag-parameter": "a resource's tag sets a parameter wrongly",
+    "endpoint-unprobed": "an endpoint of a service that no cell probes",
     "hostile-value": "a value that the monitoring tools cannot represent",
     # generated files
     "generated-schema": "a generated file does not have the shape that it must have",

@@ -34,6 +34,7 @@ SCHEMAS = {
     "targets": "generated/targets",
     "alertmanager": "generated/alertmanager",
     "exporter": "generated/cloudwatch",
+    "prober": "generated/blackbox",
     "dashboard": "generated/dashboard",
     "overview": "generated/dashboard",
     "provider": "generated/provider",
