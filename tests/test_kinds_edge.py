@@ -353,10 +353,8 @@ def test_load_balancers_answer_where_they_listen(moto: str) -> None:
     forward = [{"Type": "forward", "TargetGroupArn": target}]
     for protocol, port in (("UDP", 53), ("TCP_UDP", 853)):
         elb.create_listener(LoadBalancerArn=network, Protocol=protocol, Port=port, DefaultActions=forward)
-    watch = fleet.Watch(page_size=1)
-    found = gather(account, watch, ("load-balancer",))
+    found = gather(account, fleet.Watch(), ("load-balancer",))
     assert [s.state for s in found.scopes] == [ScopeState.COMPLETE]
-    assert watch.count("DescribeListeners") > 2  # in pages
     balancers = of_kind(found, "load-balancer")
     assert balancers["site"].attributes["listeners"] == ["http:80", "https:443"]
     (name,), (other,) = balancers["site"].addresses, balancers["network"].addresses
