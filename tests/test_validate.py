@@ -81,7 +81,7 @@ def tree(catalog: Catalog | None = None, **tags: str) -> Tree:
 
 
 def everything() -> Catalog:
-    """A catalogue that uses all that is generated: CloudWatch, working hours, dependencies, sensors, probes."""
+    """A catalogue that uses all that is generated: CloudWatch, working hours, dependencies, sensors, …"""
     sensor = Sensor("web-exporter", SensorRun.SERVICE, 9100, "web_exporter", "1.0")
     database = standard(
         "rds",

@@ -10,6 +10,7 @@ from mac.model import ProbeModule, Project, Service, Standard
 from mac.probe_model import MODULES, PROBERS, SCHEMES
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
+from mac.standards import secrets
 from mac.standards.written import Written
 
 _PATTERNS = ("fail_if_body_matches_regexp", "fail_if_body_not_matches_regexp")
@@ -57,6 +58,10 @@ def check_endpoints(service: Service, document: Document, written: Written) -> I
             place = document.location((*at, "module"))
             yield from _module(place, endpoint.module, known)
             yield from _fits(place, scheme, endpoint.module, known)
+        if parameter := secrets.in_query(endpoint.url):
+            message = f'the parameter "{parameter}" looks like a secret, and the address becomes a label'
+            hint = "probe a path that needs none; a 401 may be the right answer, in a module of your own"
+            yield Problem(own.location, "plain-secret", message, hint)
         other = seen.setdefault((endpoint, own.environment, own.cell), own.location)
         if other != own.location:
             message = f"this endpoint stands on line {other.line} already"
