@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from mac import conventions, declared, endpoints, exemptions, objectives, parameters
-from mac.kinds import all_kinds
+from mac import conventions, declared, endpoints, exemptions, objectives, parameters, watchers
+from mac.kinds import all_kinds, monitoring
 from mac.labels import labels as labels_of
 from mac.model import (
     Binding,
@@ -96,6 +96,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     probed, unprobed = declared.place(catalog, list(groups), cells.all(), today, _matches)
     for key, resource, labels in probed:
         groups[key].append((resource, labels))
+    _watch_the_watchers(catalog, cells.all(), by_kind[monitoring.NAME], groups, today)
     bindings = tuple(
         _binding(catalog, key, members, today, notes) for key, members in sorted(groups.items(), key=_by_key)
     )
@@ -116,6 +117,23 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
         tuple(spared),
         tuple(out_of_reach),
     )
+
+
+def _watch_the_watchers(
+    catalog: Catalog,
+    cells: tuple[Cell, ...],
+    standards: list[Standard],
+    groups: dict[tuple[Cell, str, str, str], list[tuple[Resource, dict[str, str]]]],
+    today: date,
+) -> None:
+    """Adds what of monitoring itself each cell sees, for the standards of that kind."""
+    collecting = {key[0] for key in groups if catalog.standards[key[3]].cloudwatch is not None}
+    for cell in cells if standards else ():
+        for resource, labels in watchers.parts(catalog.project, cell, cloudwatch=cell in collecting):
+            for standard in standards:
+                if _matches(standard, labels) and not exemptions.exemption(catalog, labels, standard, today):
+                    key = (cell, labels[conventions.ENVIRONMENT], labels[conventions.SERVICE], standard.name)
+                    groups[key].append((resource, labels))
 
 
 def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, str, str]:

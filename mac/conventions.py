@@ -34,6 +34,9 @@ AFTER_HOURS = "after hours"
 NOBODY = "nobody"
 """The receiver of what is told to nobody and only stands in Alertmanager."""
 
+MONITORING, EVERYWHERE = "monitoring", "all"
+"""The service and the environment of what is about monitoring itself."""
+
 HEARTBEAT = "Heartbeat"
 """The alert that always fires, so that its absence tells that monitoring itself is dead."""
 

@@ -323,6 +323,7 @@ class Project:
     runbooks: str = ""  # the address at which people read standards/runbooks/
     scrape_interval: str = "30s"
     evaluation_interval: str = "30s"
+    own_address: str = "127.0.0.1:9090"  # where each Prometheus finds itself
     alertmanagers: tuple[str, ...] = ()
     cloudwatch_exporter: str = "127.0.0.1:5000"
     blackbox_exporter: str = "127.0.0.1:9115"

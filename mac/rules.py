@@ -178,8 +178,8 @@ def heartbeat(project: Project, cell: Cell) -> Rule:
         "alert": conventions.HEARTBEAT,
         "expr": "vector(1)",
         "labels": {
-            conventions.ENVIRONMENT: "all",
-            conventions.SERVICE: "monitoring",
+            conventions.ENVIRONMENT: conventions.EVERYWHERE,
+            conventions.SERVICE: conventions.MONITORING,
             conventions.SEVERITY: str(AlertSeverity.INFO),
             conventions.STANDARD: conventions.HEARTBEAT_STANDARD,
             conventions.TEAM: project.default_team,

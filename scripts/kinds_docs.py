@@ -38,7 +38,8 @@ server of [moto](https://github.com/getmoto/moto), each time the tests run. A `r
 moto: it is read from made-up answers in the shape of AWS's API, which botocore checks against its own model
 of the service. So is what moto lacks of a kind that it serves: EMR instance fleets, machines in warm pools,
 the second page of a list of buckets. A kind that is tested from a `file` is not in AWS, but stands in a file
-of resources ([inventory.md](inventory.md)) or in the document of a service ([endpoints.md](endpoints.md)).
+of resources ([inventory.md](inventory.md)) or in the document of a service ([endpoints.md](endpoints.md)); the parts
+of `monitoring` itself are told by `mac.yaml` ([standards.md](standards.md#the-standard-document)).
 
 **Nothing was run against real AWS.** That the IAM actions suffice was not tried, since moto grants
 everything; nor does it show throttling or eventual consistency. The first run on an account of your own
@@ -54,6 +55,9 @@ A scope is what is read, fails and is kept as one: a kind in a region of an acco
 *the account* has one list for all regions; of `s3-bucket`, what lies outside of the inventory's regions is
 left out.
 """
+
+
+HOW = {"SERVED": "server", "STUBBED": "recorded", "LISTED": "file", "TOLD": "mac.yaml"}
 
 
 def page() -> str:
@@ -108,7 +112,7 @@ def _tested() -> dict[str, str]:
     for module in sorted((ROOT / "tests").glob("test_kinds*.py")):
         for node in ast.parse(module.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                how = {"SERVED": "server", "STUBBED": "recorded", "LISTED": "file"}.get(node.targets[0].id)
+                how = HOW.get(node.targets[0].id)
                 if how:
                     found |= dict.fromkeys(ast.literal_eval(node.value), how)
     return found

@@ -20,7 +20,12 @@ from mac.testcases import TestCase
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/library.md"
-AREAS = {"data": "The data platform", "compute": "Machines", "aws": "Services of AWS"}
+AREAS = {
+    "data": "The data platform",
+    "compute": "Machines",
+    "aws": "Services of AWS",
+    "monitoring": "Monitoring itself",
+}
 
 HEAD = """\
 # The shipped standards

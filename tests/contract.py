@@ -226,6 +226,22 @@ def absence_is_told(subject: Subject) -> Iterator[Complaint]:
 
 
 @rule
+def machines_that_are_not_collected_are_told(subject: Subject) -> Iterator[Complaint]:
+    """That a job has no target is for the standard to tell; that machines do not answer on it, for
+    SensorsSilent of `host`, which sees every job of the machines that it is for.
+    """
+    scrape, kind = subject.standard.scrape, subject.standard.applies_to.kind
+    if scrape is None:
+        return
+    absences = [subject.trees[a.alert] for a in subject.standard.alerts if subject.is_absence(a.alert)]
+    selectors = [selector for tree in absences for selector in tree.selectors]
+    if not any(s.metric == "up" and s.equal_to("job") == scrape.job for s in selectors):
+        yield "", f"no alert tells that the job {scrape.job} has no target"
+    if kind not in ("ec2-instance", "monitoring"):
+        yield "", f"SensorsSilent does not see machines of the kind {kind}"
+
+
+@rule
 def exhaustion_is_predicted(subject: Subject) -> Iterator[Complaint]:
     nodes = [node for alert in subject.standard.alerts for node in subject.nodes(alert.alert)]
     stores = sorted(
@@ -398,7 +414,8 @@ def every_alert_is_seen_to_stay_silent(subject: Subject) -> Iterator[Complaint]:
 
 @rule
 def machines_terminated_on_purpose_are_not_told(subject: Subject) -> Iterator[Complaint]:
-    if subject.standard.scrape is None and subject.standard.probe is None:
+    scraped = subject.standard.scrape is not None and subject.standard.applies_to.kind == "ec2-instance"
+    if not scraped and subject.standard.probe is None:
         return
     for alert in subject.standard.alerts:
         if subject.is_absence(alert.alert):

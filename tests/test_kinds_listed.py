@@ -19,6 +19,7 @@ from tests import aws_fleet as fleet
 
 SERVED: tuple[str, ...] = ()
 LISTED = ("endpoint", "machine")
+TOLD = ("monitoring",)  # tests/test_watchers.py
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 INVENTORY = """\

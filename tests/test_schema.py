@@ -74,7 +74,7 @@ def _properties(node: Any, at: str = "") -> Iterator[tuple[str, Mapping[str, Any
             if "$ref" not in inner:
                 yield f"{at}.{key}", inner
         for key, inner in node.items():
-            if key not in ("examples", "required", "enum"):
+            if key not in ("examples", "required", "enum", "if"):
                 yield from _properties(inner, f"{at}.{key}")
     elif isinstance(node, list):
         for number, inner in enumerate(node):
