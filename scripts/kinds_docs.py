@@ -38,8 +38,8 @@ server of [moto](https://github.com/getmoto/moto), each time the tests run. A `r
 moto: it is read from made-up answers in the shape of AWS's API, which botocore checks against its own model
 of the service. So is what moto lacks of a kind that it serves: EMR instance fleets, machines in warm pools,
 the second page of a list of buckets. A kind that is tested from a `file` is not in AWS, but stands in a file
-of resources ([inventory.md](inventory.md)) or in the document of a service ([endpoints.md](endpoints.md)); the parts
-of `monitoring` itself are told by `mac.yaml` ([standards.md](standards.md#the-standard-document)).
+of resources ([inventory.md](inventory.md)) or in the document of a service ([endpoints.md](endpoints.md));
+those of `monitoring` are told by `mac.yaml` ([standards.md](standards.md#the-standard-document)).
 
 **Nothing was run against real AWS.** That the IAM actions suffice was not tried, since moto grants
 everything; nor does it show throttling or eventual consistency. The first run on an account of your own
