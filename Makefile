@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENGINES := $(CURDIR)/.engines/sid/usr/bin
 WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
-	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
+	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager \
+	MAC_BLACKBOX_EXPORTER=$(ENGINES)/prometheus-blackbox-exporter
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench bench-inventory soak format docs venv engines browser clean

@@ -62,6 +62,7 @@ SHIPPED_RUNBOOKS = "https://github.com/monitoring-as-code/mac/blob/main/standard
 
 CLOUDWATCH_JOB, BLACKBOX_JOB = "cloudwatch", "blackbox"
 """The scrape jobs of exporters that answer for others."""
+BLACKBOX_CONFIG = "exporters/blackbox.yml"
 PROBE_JOB_PREFIX = "probe-"
 
 SLO_STANDARD_PREFIX = "slo-"
@@ -144,7 +145,7 @@ def cloudwatch_file(cell: str) -> str:
 
 
 def blackbox_file(cell: str) -> str:
-    return f"cells/{slug(cell)}/exporters/blackbox.yml"
+    return f"cells/{slug(cell)}/{BLACKBOX_CONFIG}"
 
 
 def probe_job(module: str) -> str:

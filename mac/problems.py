@@ -176,7 +176,7 @@ CODES: dict[str, str] = {
     "route-unreachable": "an alert reaches no receiver",
     "inhibits-itself": "an inhibition rule would mute its own source",
     "text-template": "a Go template in a generated text is not whole",
-    "engine-rejects": "promtool or amtool refuses a generated file",
+    "engine-rejects": "promtool, amtool or the blackbox exporter refuses a generated file",
     "sensor-target": "State Manager cannot tell by tags which machines a sensor is for",
     "foreign-file": "a file that mac did not write is in the way",
     "edited-file": "a generated file was changed by hand",

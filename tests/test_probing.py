@@ -362,6 +362,22 @@ def test_the_exporter_itself_takes_every_module_and_every_setting(chosen: str, t
     assert check_config(chosen, config).returncode != 0
 
 
+@pytest.mark.parametrize("chosen", GENERATIONS)
+def test_what_the_exporter_refuses_is_a_problem_at_the_generated_file(
+    chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = ENGINES / chosen / "usr/bin/prometheus-blackbox-exporter"
+    monkeypatch.setenv("MAC_BLACKBOX_EXPORTER", str(program))
+    result, _ = rendered(catalog(service=declaring(declared())), balancer("http:80"))
+    assert validate.check_with_engines(result.files, required=True) == ()
+    path = "cells/main-us-east-1/exporters/blackbox.yml"
+    content = result.files[path].replace(b"valid_status_codes", b"valid_codes")
+    (problem,) = validate.check_with_engines({**result.files, path: content}, required=True)
+    line = content.decode().splitlines().index("      valid_codes:") + 1
+    assert (problem.code, problem.location.path, problem.location.line) == ("engine-rejects", path, line)
+    assert "field valid_codes not found" in problem.message
+
+
 def check_config(chosen: str, config: Path) -> subprocess.CompletedProcess[str]:
     program = ENGINES / chosen / "usr/bin/prometheus-blackbox-exporter"
     if not program.exists():
