@@ -15,11 +15,11 @@ from test_contract import NAMES
 
 from mac import conventions, engines, promql, rules, ruletest, standards
 from mac.model import AlertSeverity, Catalog, Standard
-from mac.testcases import StandardTest
+from mac.testcases import AlertExpectation, FiringAlert, InputSeries, StandardTest, TestCase
 
 PROJECT = Path(__file__).parent.parent
 _EXPORTERS = (conventions.CLOUDWATCH_JOB, conventions.BLACKBOX_JOB)
-SERVICES = {"ingest", "etl", "hdfs", "metastore", "alluxio", "query", "scheduler", "bastion"}
+SERVICES = {"ingest", "etl", "hdfs", "metastore", "alluxio", "query", "scheduler", "bastion", "monitoring"}
 TEAMS = {"platform", "data", "ingestion"}
 
 
@@ -60,6 +60,40 @@ def test_every_case_of_every_standard_holds() -> None:
     failed = [p for result in report.results for p in result.problems]
     assert failed == []
     assert len(report.results) >= 70
+
+
+@pytest.mark.usefixtures("generation")
+def test_of_every_sensor_that_a_machine_should_run_it_is_told_once_that_it_never_answers() -> None:
+    """Not for each machine; and nothing when they are terminated on purpose."""
+    catalog, _ = shipped()
+    on_machines = [s for s in catalog.standards.values() if s.applies_to.kind == "ec2-instance"]
+    jobs = sorted(s.scrape.job for s in on_machines if s.scrape and s.name != "host")
+    assert len(jobs) > 15
+
+    def up(job: str, machine: int, values: str) -> InputSeries:
+        place = f'service="example",environment="production",resource_id="i-{machine}"'
+        return InputSeries(f'up{{job="{job}",{place}}}', values)
+
+    soon = {"silent_patience": "30m"}
+    hosts = [up("host", machine, "1x50") for machine in range(3)]
+    told = AlertExpectation("SensorsSilent", "45m", tuple(FiringAlert({"job": job}) for job in jobs))
+    quiet = AlertExpectation("SensorsSilent", "45m")
+    silent = [up(job, machine, "0x50" if machine else "1x50") for job in jobs for machine in range(3)]
+    gone = [up(job, machine, "0x34 stale" if machine else "1x50") for job in jobs for machine in range(3)]
+    cases = (
+        TestCase("two of three", (*hosts, *silent), parameters=soon, alerts=(told,)),
+        TestCase(
+            "none of three",
+            (*hosts, *(up(j, m, "0x50") for j in jobs for m in range(3))),
+            parameters=soon,
+            alerts=(told,),
+        ),
+        TestCase("terminated", (*hosts, *gone), parameters=soon, alerts=(quiet,)),
+    )
+    report = ruletest.run(
+        catalog.standards, [StandardTest("sensors", "host", cases)], engines.require("promtool")
+    )
+    assert [p for result in report.results for p in result.problems] == []
 
 
 def test_every_alert_is_seen_to_fire_and_to_stay_silent() -> None:
