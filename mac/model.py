@@ -17,6 +17,7 @@ from mac import (
     team_model,
     text,
 )
+from mac.access_model import ServerAccess
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -44,6 +45,7 @@ together = inventory_model.together
 AlertSeverity = team_model.AlertSeverity
 Maintenance = team_model.Maintenance
 MuteTime = team_model.MuteTime
+NoiseBudget = team_model.NoiseBudget
 Receiver = team_model.Receiver
 Team = team_model.Team
 WorkingHours = team_model.WorkingHours
@@ -256,6 +258,7 @@ class Service:
     exemptions: tuple[Exemption, ...] = ()
     slos: tuple[Slo, ...] = ()
     endpoints: tuple[ServiceEndpoint, ...] = ()
+    budget: NoiseBudget | None = None
     location: Location = NOWHERE
 
 
@@ -271,11 +274,15 @@ class LabelSource:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Shares (0…1) that one plan may remove without being asked, and how few removals never count."""
+    """Shares (0…1) that one plan may remove without being asked, and how few removals never count.
+
+    `forecast`: whether a plan is stopped too that breaks a budget of notifications.
+    """
 
     removed_targets: float = 0.3
     removed_rules: float = 0.3
     minimum: int = 10
+    forecast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,10 +335,12 @@ class Project:
     cloudwatch_exporter: str = "127.0.0.1:5000"
     blackbox_exporter: str = "127.0.0.1:9115"
     probe_modules: Mapping[str, ProbeModule] = field(default_factory=dict)  # its own
+    query: ServerAccess | None = None  # the server that has the history
     group_wait: str = "30s"
     group_interval: str = "5m"
     repeat_interval: str = "4h"
     heartbeat_interval: str = "1m"
+    alertmanager_api: ServerAccess | None = None  # where silences are known
     maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()

@@ -183,6 +183,8 @@ CODES: dict[str, str] = {
     # guards
     "guard-shrink": "the plan removes more than the guard allows",
     "zero-rules": "the plan has no rules",
+    "over-budget": "the forecast has more notifications than a budget allows",
+    "forecast-failed": "the notifications of a plan could not be forecast",
 }
 
 

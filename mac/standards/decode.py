@@ -24,6 +24,7 @@ from mac.model import (
     Listed,
     Maintenance,
     MuteTime,
+    NoiseBudget,
     Organization,
     Package,
     Panel,
@@ -46,11 +47,13 @@ from mac.model import (
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import objectives, sensors
+from mac.standards import access, objectives, sensors
 
 Raw = Mapping[str, Any]
 
 _NAME: Pointer = ("metadata", "name")
+QUERY: Pointer = ("spec", "prometheus", "query")
+ALERTMANAGER_API: Pointer = ("spec", "alertmanager", "api")
 
 _LABELS = (
     LabelSource(conventions.SERVICE, ("service",)),
@@ -72,6 +75,10 @@ def project(document: Document) -> Project:
     if "page_tiers" in spec:
         settings["page_tiers"] = tuple(spec["page_tiers"])
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
+    if "query" in settings:
+        settings["query"] = access.read(document, QUERY, settings["query"])
+    if "api" in settings:
+        settings["alertmanager_api"] = access.read(document, ALERTMANAGER_API, settings.pop("api"))
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
     return Project(
@@ -357,6 +364,7 @@ def service(document: Document, default_tier: int) -> Service:
             _endpoint(document, ("spec", "endpoints", n), raw)
             for n, raw in enumerate(spec.get("endpoints", ()))
         ),
+        budget=_budget(document),
         location=document.location(_NAME),
     )
 
@@ -394,8 +402,14 @@ def team(document: Document) -> Team:
             )
             for n, raw in enumerate(spec.get("mute_times", ()))
         ),
+        budget=_budget(document),
         location=document.location(_NAME),
     )
+
+
+def _budget(document: Document) -> NoiseBudget | None:
+    raw = document.data["spec"].get("budget")
+    return NoiseBudget(**raw, location=document.location(("spec", "budget"), key=True)) if raw else None
 
 
 def _receivers(raw: Raw) -> dict[str, tuple[Receiver, ...]]:
