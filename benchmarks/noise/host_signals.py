@@ -56,8 +56,8 @@ def used(world: World, machine: Machine, window: Window) -> Floats:
 def _bursts(world: World, machine: Machine, rng: np.random.Generator) -> list[tuple[float, float]]:
     """Most hosts have none, some one now and then, and one in eight several a day."""
     kind = stream(world.seed, "busy", machine.number).random()
-    quiet = value("busy_quiet_share")
-    rate = 0.0 if kind < quiet else value("busy_some") if kind < quiet + 2 / 8 else value("busy_much")
+    quiet, rare = value("busy_quiet"), value("busy_rare")
+    rate = 0.0 if kind < quiet else value("busy_some") if kind < quiet + rare else value("busy_much")
     starts = rng.uniform(0, world.end, rng.poisson(rate * world.days))
     return [(s, s + max(660.0, rng.exponential(value("busy_length")))) for s in starts]
 
@@ -127,16 +127,10 @@ def _disks(world: World, machine: Machine, window: Window, wanted: Wanted) -> It
             grown = (window.seconds - incident.start) / incidents.DISK_FULL_AFTER * (1 - share)
             during = (window.seconds >= incident.start) & (window.seconds < incident.end)
             share = np.where(during, np.minimum(share + grown, 0.999), share)
-    yield from _file_system("/", "/dev/nvme0n1p1", "xfs", size, share, wanted)
+    yield from _file_system("/", "/dev/nvme0n1p1", size, share, wanted)
     if machine.group.scratch:
-        yield from _file_system(
-            "/mnt",
-            "/dev/nvme1n1",
-            "xfs",
-            float(machine.group.scratch),
-            _sawtooth(world, machine, window),
-            wanted,
-        )
+        scratch = _sawtooth(world, machine, window)
+        yield from _file_system("/mnt", "/dev/nvme1n1", float(machine.group.scratch), scratch, wanted)
 
 
 def _sawtooth(world: World, machine: Machine, window: Window) -> Floats:
@@ -148,9 +142,9 @@ def _sawtooth(world: World, machine: Machine, window: Window) -> Floats:
 
 
 def _file_system(
-    mountpoint: str, device: str, fstype: str, size: float, share: Floats, wanted: Wanted
+    mountpoint: str, device: str, size: float, share: Floats, wanted: Wanted
 ) -> Iterator[Series]:
-    labels = {"device": device, "device_error": "", "fstype": fstype, "mountpoint": mountpoint}
+    labels = {"device": device, "device_error": "", "fstype": "xfs", "mountpoint": mountpoint}
     inodes = size / (16 << 10)
     values = {
         "node_filesystem_avail_bytes": np.round(size * (1 - share)),

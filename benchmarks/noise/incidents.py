@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.noise import roles
+from benchmarks.noise.assumptions import value
 from benchmarks.noise.clock import DAY, stream
 from benchmarks.noise.machines import HOST, INF, Fleet, Machine, Outage
 
@@ -72,21 +73,20 @@ class Kind:
     effect: Effect | None = None
 
 
-def _members(fleet: Fleet, group: str, start: float, end: float) -> list[int]:
-    """Indices of the machines of a group that are in service at `start`."""
+def _members(fleet: Fleet, group: str, at: float) -> list[int]:
+    """Indices of the machines of a group that are in service."""
     return [
         i for i, m in enumerate(fleet.machines)
-        if m.group.name == group and m.daemons_ready <= start < m.leaving
+        if m.group.name == group and m.daemons_ready <= at < m.leaving
     ]  # fmt: skip
 
 
-def _silence(
-    fleet: Fleet, members: list[int], job: str, start: float, end: float, cause: str
-) -> tuple[str, ...]:
+def _silence(fleet: Fleet, members: list[int], outage: Outage) -> tuple[str, ...]:
+    """An outage of all these machines, of each until it leaves."""
     for index in members:
         machine = fleet.machines[index]
-        outage = Outage(job, start, min(end, machine.leaving), cause)
-        fleet.machines[index] = replace(machine, outages=(*machine.outages, outage))
+        own = replace(outage, end=min(outage.end, machine.leaving))
+        fleet.machines[index] = replace(machine, outages=(*machine.outages, own))
     return tuple(fleet.machines[i].id for i in members)
 
 
@@ -94,19 +94,19 @@ def _stopped(group: str, job: str) -> Effect:
     """A daemon of all machines of a group does not run."""
 
     def effect(fleet: Fleet, start: float, end: float) -> tuple[str, ...]:
-        return _silence(fleet, _members(fleet, group, start, end), job, start, end, "stopped")
+        return _silence(fleet, _members(fleet, group, start), Outage(job, start, end, "stopped"))
 
     return effect
 
 
 def _lost_rack(fleet: Fleet, start: float, end: float) -> tuple[str, ...]:
     """The power of one rack of DataNodes fails; later it is back."""
-    members = _members(fleet, "datanode", start, end)
+    members = _members(fleet, "datanode", start)
     racks: dict[int, list[int]] = {}
     for index in members:
         racks.setdefault(fleet.machines[index].rack, []).append(index)
     lost = max(racks.values(), key=len)
-    return _silence(fleet, lost, "", start, end, "rack power")
+    return _silence(fleet, lost, Outage("", start, end, "rack power"))
 
 
 def _lost_zone(fleet: Fleet, start: float, end: float) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def _lost_zone(fleet: Fleet, start: float, end: float) -> tuple[str, ...]:
 
 def _lost_coordinator(fleet: Fleet, start: float, end: float) -> tuple[str, ...]:
     """The machine of the only Trino coordinator dies; at the end somebody has launched another."""
-    (index,) = _members(fleet, "trino-coordinator", start, end)
+    (index,) = _members(fleet, "trino-coordinator", start)
     machine = fleet.machines[index]
     fleet.machines[index] = replace(machine, outages=(*machine.outages, Outage("", start, INF, "hardware")))
     new = fleet.launch(machine.group, end - 300, machine.zone, "", machine.rack)
@@ -152,7 +152,7 @@ def _on(group: str) -> Effect:
     """Touches no machine's life: its signals show it, on the machines of a group."""
 
     def effect(fleet: Fleet, start: float, end: float) -> tuple[str, ...]:
-        return tuple(fleet.machines[i].id for i in _members(fleet, group, start, end))
+        return tuple(fleet.machines[i].id for i in _members(fleet, group, start))
 
     return effect
 
@@ -163,7 +163,7 @@ USUAL_RUN = 1800.0
 RUN_MINUTE = 600.0
 """Seconds past the hour at which the first critical job is planned."""
 RUN_DELAY = {"etl-late": USUAL_RUN, "etl-failed": 1500.0, "etl-missing": 0.0}
-"""Seconds from the planned start of a run to the incident: it should have ended, it fails, it does not begin."""
+"""Seconds from a run's planned start to the incident: it should have ended, it fails, it does not begin."""
 
 KINDS = (
     Kind("lost-datanodes", TUNED, "hdfs", (60, 95), 1800,
@@ -172,7 +172,7 @@ KINDS = (
     Kind("disk-filling", TUNED, "alluxio", (350, 350), DISK_FULL_AFTER - 3600,
          "an hour before the disks are full", hours=(1.6, 2.4), effect=_on("alluxio-worker")),
     Kind("resourcemanager-down", TUNED, "hdfs", (25, 45), 900,
-         "no job starts meanwhile", also=("etl",), effect=_stopped("resourcemanager", "yarn-resourcemanager")),
+         "no job starts meanwhile", effect=_stopped("resourcemanager", "yarn-resourcemanager")),
     Kind("etl-late", TUNED, "etl", (45, 60), 2 * USUAL_RUN,
          "readers of the table are promised it in three times the usual duration", also=("scheduler",)),
     Kind("alluxio-master-down", TUNED, "alluxio", (25, 40), 900,
@@ -180,12 +180,14 @@ KINDS = (
     Kind("s3-throttling", TUNED, "etl", (40, 60), 1800, "jobs retry for half an hour, then fail"),
     Kind("critical-node-lost", TUNED, "query", (20, 35), 900,
          "nobody can query without the coordinator", effect=_lost_coordinator),
-    Kind("bad-deployment", TUNED, "ingest", (30, 50), 900, "producers lose events after a quarter of an hour"),
+    Kind("bad-deployment", TUNED, "ingest", (30, 50), 900,
+         "producers lose events after a quarter of an hour"),
     Kind("new-machines-failing", TUNED, "query", (150, 165), 7200,
          "the office peak comes two hours later and finds too few workers",
          hours=(7.9, 8.2), effect=_broken_image),
     Kind("zone-lost", REPORTED, "hdfs", (30, 50), 900,
-         "a third of everything is gone", also=tuple(sorted(set(roles.OWNERS) - {"hdfs"})), effect=_lost_zone),
+         "a third of everything is gone", also=tuple(sorted(set(roles.OWNERS) - {"hdfs"})),
+         effect=_lost_zone),
     Kind("etl-failed", REPORTED, "etl", (60, 90), 1800, "a repair takes longer the later it begins",
          also=("scheduler",)),
     Kind("etl-missing", REPORTED, "etl", (90, 110), 3600, "the next run would start an hour later",
@@ -315,7 +317,7 @@ def _neighbour(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Gen
 def _one_lost(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Generator, day: float) -> Trap:
     """One DataNode of many dies. HDFS copies its blocks by itself; a person replaces it some time."""
     start = _free(incidents, "hdfs", 7200, rng, day)
-    members = [i for i in _members(fleet, "datanode", start, start) if fleet.machines[i].leaving == INF]
+    members = [i for i in _members(fleet, "datanode", start) if fleet.machines[i].leaving == INF]
     index = members[int(rng.integers(len(members)))]
     fleet.kill(index, start, "one of many")
     return Trap("one-machine-lost", "hdfs", start, start + 7200, (fleet.machines[index].id,))
@@ -324,11 +326,11 @@ def _one_lost(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Gene
 def _rolling(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Generator, day: float) -> Trap:
     """A release of Alluxio's workers: one after the other restarts."""
     start = _free(incidents, "alluxio", 2700, rng, day)
-    members = _members(fleet, "alluxio-worker", start, start)
+    members = _members(fleet, "alluxio-worker", start)
     pause = 2400 / max(1, len(members))
     for position, index in enumerate(members):
         at = start + position * pause
-        _silence(fleet, [index], "alluxio-worker", at, at + 75, "deployment")
+        _silence(fleet, [index], Outage("alluxio-worker", at, at + value("daemon_restart"), "deployment"))
     return Trap(
         "rolling-deployment", "alluxio", start, start + 2700, tuple(fleet.machines[i].id for i in members)
     )
@@ -347,7 +349,7 @@ def _spot_wave(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Gen
 
 
 def _alive(fleet: Fleet, group: str, at: float) -> list[Machine]:
-    return [fleet.machines[i] for i in _members(fleet, group, at, at)]
+    return [fleet.machines[i] for i in _members(fleet, group, at)]
 
 
 _TRAPS: dict[str, Callable[[Fleet, tuple[Incident, ...], np.random.Generator, float], Trap]] = {

@@ -193,7 +193,7 @@ class Fleet:
                 for group in roles.SESSION:
                     for index in self._group(group, cluster.id, at, at + length, zone):
                         self.leave(index, at + length, EMR_END)
-                at += length + rng.uniform(300, 1200)
+                at += length + value("session_gap") * rng.uniform(0.4, 1.6)
                 number += 1
 
     # --- what goes wrong by itself ----------------------------------------------------------------

@@ -6,6 +6,7 @@ written at once, since a day of 3,000 hosts has more than a hundred million samp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,9 +50,9 @@ def parts(
 ) -> Iterator[Path]:
     """Files in `folder` that together hold all samples, each complete by itself and about `size` bytes.
 
-    `cloudwatch`: ARN → labels of a resource's CloudWatch series. `labels`: the labels of targets that some rule
-    reads, beside job and instance; the others are left out, for they cost a third of the bytes. The caller
-    may remove a file before it asks for the next.
+    `cloudwatch`: ARN → labels of a resource's CloudWatch series. `labels`: the labels of targets that some
+    rule reads, beside job and instance; the others are left out, for they cost a third of the bytes. The
+    caller may remove a file before it asks for the next.
     """
     number, written = 0, 0
     path = folder / f"samples-{number:03d}.om"
@@ -172,7 +173,7 @@ class _Text:
         """The samples of a series at all steps, NaN written as such."""
         head = _head(name, labels).decode()
         texts = (
-            f"{head}{'NaN' if v != v else repr(v)}{end}"
+            f"{head}{'NaN' if math.isnan(v) else repr(v)}{end}"
             for v, end in zip(values.tolist(), self._ends, strict=True)
         )
         return "".join(texts).encode()

@@ -66,7 +66,8 @@ GROUPS = (
     Group("trino-coordinator", "query", "trino-coordinator", "data", "r6i.4xlarge",
           {"trino": 9407}, fixed=1, cores=16, memory=128 << 30),
     Group("trino-worker", "query", "trino-worker", "data", "r6i.8xlarge",
-          {"trino": 9407}, weight=100, autoscaling=True, peaks="office", swing=0.5, cores=32, memory=256 << 30),
+          {"trino": 9407}, weight=100, autoscaling=True, peaks="office", swing=0.5, cores=32,
+          memory=256 << 30),
     Group("airflow", "scheduler", "airflow-scheduler", "platform", "m6i.xlarge",
           {"airflow": 9102}, fixed=2, cores=4, memory=16 << 30),
     # It reads the scheduler's records, and stands with the service whose jobs they are about.
@@ -104,7 +105,7 @@ DATABASES = (
 )
 QUEUES = (
     ("ingest-events", "ingest", "ingestion"),
-    ("ingest-events-dead", "ingest", "ingestion"),
+    ("ingest-events-dlq", "ingest", "ingestion"),
     ("metastore-sync", "metastore", "data"),
     ("cache-purge", "alluxio", "data"),
 )

@@ -40,7 +40,7 @@ class Wanted:
         for text in expressions or ():
             expression = promql.parse(text)
             if isinstance(expression, promql.Failure):
-                raise ValueError(f"{text}: {expression.message}")
+                raise ValueError(f"{text}: {expression.message}")  # noqa: TRY004  the text is wrong, not its type
             for selector in expression.selectors:
                 if selector.metric:
                     self._names.add(selector.metric)

@@ -15,7 +15,7 @@ GIB = float(1 << 30)
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Of one SQS queue, per step: `sent` and `deleted` a minute, messages `visible`, seconds of the oldest."""
+    """An SQS queue per step: messages `sent` and `deleted` a minute and `visible`; seconds, the oldest's `age`."""
 
     sent: Floats
     deleted: Floats
@@ -25,7 +25,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An ETL job per step, as its scheduler has it; times are seconds from the world's start, NaN for none."""
+    """An ETL job per step, as its scheduler has it. Times are seconds from the world's start; NaN: none."""
 
     name: str
     critical: bool
@@ -95,7 +95,7 @@ class Services:
         )
         self.queues = {
             "ingest-events": self._queue("ingest-events", rate * 2, "queue-backlog"),
-            "ingest-events-dead": self._dead_letters(),
+            "ingest-events-dlq": self._dead_letters(),
             "metastore-sync": self._queue("metastore-sync", 20 + 30 * load("batch", self.times), ""),
             "cache-purge": self._queue("cache-purge", 5 + 10 * load("batch", self.times), ""),
         }
@@ -200,10 +200,8 @@ class Services:
 
     def _yarn(self) -> None:
         batch = load("batch", self.times)
-        stopped = self.fault("resourcemanager-down")
         self.apps_running = np.maximum(2, 4 + 30 * batch + self.noise("apps")).round()
         self.apps_pending = np.maximum(0, 3 * batch + self.noise("pending")).round()
-        self.apps_running[stopped] = 0
         self.memory_used = np.clip(0.35 + 0.6 * batch + 0.03 * self.noise("memory"), 0, 0.98)
         self.memory_pending = np.clip(0.25 * batch + 0.03 * self.noise("memory-pending"), 0, None)
 

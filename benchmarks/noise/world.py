@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -196,21 +196,20 @@ class World:
 def summary(world: World) -> Sequence[str]:
     """What a world is made of, a line each."""
     launches = sum(1 for m in world.machines if m.launched >= 0)
-    lines = [
-        f"seed {world.seed}, split {world.split}: {world.host_hours() / 24 / world.days:.0f} hosts on average, "
-        f"{launches} launches, {len(world.clusters)} EMR clusters in {world.days} days",
+    average = world.host_hours() / 24 / world.days
+    head = f"seed {world.seed}, split {world.split}: {average:.0f} hosts on average, {launches} launches, "
+    happens: list[tuple[str, Incident | Trap, str]] = [
+        *(("incident", i, f", to tell within {i.bound / 60:.0f} min") for i in world.incidents),
+        *(("trap", t, "") for t in world.traps),
     ]
-    for incident in world.incidents:
-        lines.append(
-            f"incident {incident.kind:<22} {incident.service:<10} {_clock(incident.start)}–{_clock(incident.end)} "
-            f"bound {incident.bound / 60:.0f} min, {len(incident.machines)} machines"
-        )
-    lines += [
-        f"trap     {trap.kind:<22} {trap.service:<10} {_clock(trap.start)}–{_clock(trap.end)} "
-        f"{len(trap.machines)} machines"
-        for trap in world.traps
+    return [
+        f"{head}{len(world.clusters)} EMR clusters in {world.days} days",
+        *(
+            f"{what:<9}{it.kind:<22} {it.service:<10} {_clock(it.start)}–{_clock(it.end)} "
+            f"{len(it.machines)} machines{more}"
+            for what, it, more in happens
+        ),
     ]
-    return lines
 
 
 def _clock(seconds: float) -> str:
@@ -236,18 +235,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "traps": [asdict(trap) for trap in world.traps],
     }
     (options.out / "truth.json").write_bytes(emit.json_pretty(truth))
-    resources = {r.arn: {} for r in inventory.everything(world).resources if r.kind in aws_signals.METRICS}
+    watched = [r.arn for r in inventory.everything(world).resources if r.kind in aws_signals.METRICS]
+    cloudwatch: dict[str, Mapping[str, str]] = {arn: {} for arn in watched}
     for name, updates in (("static", views.UPDATES), ("live", None)):
         targets = views.by_hand(world, updates)
         seen = views.sight(world, targets)
         folder = options.out / name
         folder.mkdir()
         began = time.monotonic()
-        size = sum(p.stat().st_size for p in openmetrics.parts(world, targets, resources, folder, Wanted()))
+        files = openmetrics.parts(world, targets, cloudwatch, folder, Wanted())
+        size = sum(path.stat().st_size for path in files)
         print(
             f"{name}: {len(targets)} targets, blind {seen.blind_share:.1%} of {seen.host_hours:.0f} host-hours, "
-            f"{seen.gone:.0f} hours of machines that are gone; {size / 2**20:.0f} MiB "
-            f"in {time.monotonic() - began:.0f} s"
+            f"{seen.gone:.0f} hours of what is gone; {size / 2**20:.0f} MiB in {time.monotonic() - began:.0f} s"
         )
     return 0
 
