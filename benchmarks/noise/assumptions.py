@@ -1,7 +1,7 @@
 """Every rate and duration of the simulated fleet, with where it is from.
 
-Seconds and days are simulated. What has no public source is an assumption and says so; the documentation prints
-the table.
+Seconds and days are simulated. What has no public source is an assumption and says so; the documentation
+prints the table.
 """
 
 from __future__ import annotations
