@@ -439,6 +439,20 @@ def test_a_list_by_hand_keeps_what_is_gone_and_misses_what_is_new() -> None:
     }
 
 
+@pytest.mark.parametrize("lifecycle", [True, False])
+def test_a_live_list_has_what_was_in_service_when_it_was_looked_at_last(lifecycle: bool) -> None:
+    found = world(incidents.REPORTED)
+    ever = [(HOST, f"{m.address}:9100", (("resource_id", m.id),)) for m in found.machines]
+    targets = views.live(found, ever, sync=60, apply=30, lifecycle=lifecycle)
+    for second in (0.0, 29.0, 3630.0, 30_000.0, 61_337.0, found.end - 1):
+        looked = max(0.0, (second - 30) // 60 * 60)
+        listed = {dict(t.labels)["resource_id"] for t in targets if t.start <= START + second < t.end}
+        resources = [r for r in found.inventory(looked).resources if r.kind == "ec2-instance"]
+        assert listed == {r.id for r in resources if not lifecycle or r.lifecycle is Lifecycle.IN_SERVICE}, (
+            second
+        )
+
+
 def test_a_list_that_misses_the_new_machines_cannot_show_what_happens_to_them() -> None:
     found, each = incident("new-machines-failing")
     assert each.kind in views.seen(found, views.by_hand(found, None))
