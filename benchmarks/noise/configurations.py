@@ -31,6 +31,9 @@ Document = Any
 Progress = Callable[[str], None]
 
 
+_ON_THE_WAY = (Lifecycle.STARTING, Lifecycle.LEAVING)
+
+
 class Inventory(Protocol):
     """What a configuration needs to know of a world. Times are Unix seconds."""
 
@@ -97,7 +100,7 @@ def generated(
 ) -> Configuration:
     """mac's configuration of a world, looked at every `sync` seconds.
 
-    Without `lifecycle` (for the ablation) what is being terminated counts as in service until it is gone.
+    Without `lifecycle` (for the ablation) what boots or leaves counts as in service until it is gone.
     Raises SystemExit when the inventory or the standards have errors.
     """
     stages = _Stages(world.begin)
@@ -194,10 +197,11 @@ def _moments(world: Inventory, sync: float) -> Iterator[float]:
 
 
 def _without_lifecycle(state: Snapshot) -> Snapshot:
+    """As a discovery that takes whatever exists: what boots and what leaves counts as in service."""
     return replace(
         state,
         resources=tuple(
-            replace(r, lifecycle=Lifecycle.IN_SERVICE) if r.lifecycle is not Lifecycle.IN_SERVICE else r
+            replace(r, lifecycle=Lifecycle.IN_SERVICE) if r.lifecycle in _ON_THE_WAY else r
             for r in state.resources
         ),
     )

@@ -157,6 +157,42 @@ def _with(own: Labels, further: Mapping[str, str]) -> Labels:
     return labels({**dict(own), **further})
 
 
+def _episodes(
+    configuration: Configuration, rule: TimedRule, found: Spanned, end: float
+) -> Iterator[Episode]:
+    """The episodes of one alerting rule over all its spans."""
+    spans = dict(found)
+    series: dict[Labels, set[float]] = {}
+    for number, matrix in spans.items():
+        own = {**dict(rule.spans[number].rule.get("labels", {})), "alertname": rule.name}
+        for one in matrix:
+            key = labels({**configuration.external_labels, **dict(one.labels), **own})
+            series.setdefault(key, set()).update(at for at, _ in one.samples)
+    text = rule.spans[-1].rule
+    wait, keep = _seconds(text, "for"), _seconds(text, "keep_firing_for")
+    last = rule.spans[-1].end
+    for key, times in series.items():
+        since: float | None = None
+        firing: float | None = None
+        kept: float | None = None
+        for step in range(int(min(times)), int(min(last, end)), int(STEP)):
+            at = float(step)
+            if at in times:
+                kept = None
+                since = at if since is None else since
+                if firing is None and at - since >= wait:
+                    firing = at
+            elif firing is not None:
+                kept = at if kept is None else kept
+                if at - kept >= keep:
+                    yield Episode(key, firing, at, interval=STEP, rule=rule.name)
+                    since = firing = kept = None
+            else:
+                since = None
+        if firing is not None:
+            yield Episode(key, firing, None if last >= end else last, interval=STEP, rule=rule.name)
+
+
 def _seconds(rule: Mapping[str, str], field: str) -> float:
     return durations.seconds(rule.get(field, "0s")) or 0.0
 

@@ -36,9 +36,10 @@ PICTURES = configurations.PROJECT / "docs/images"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one configuration said in one world."""
+    """What one configuration said in one world. `seen`: kinds of incidents that its targets could show."""
 
     score: score.Score
+    seen: frozenset[str]
     episodes: tuple[Episode, ...]
     notifications: tuple[Notification, ...]
     seconds: float
@@ -118,7 +119,7 @@ def _outcome(
         pagers=pagers,
         teams=teams,
     )
-    return Outcome(found, episodes, sent, time.monotonic() - started)
+    return Outcome(found, scene.seen(configuration), episodes, sent, time.monotonic() - started)
 
 
 def _is_by_hand(configuration: Configuration) -> bool:
@@ -183,6 +184,7 @@ def _entry(scene: Scene, found: dict[str, Outcome]) -> dict[str, Any]:
 
 def _figures(outcome: Outcome) -> dict[str, Any]:
     found = outcome.score
+    seen = [told for told in found.incidents if told.incident.kind in outcome.seen]
     return {
         "alerts": found.alerts,
         "notifications": found.notifications,
@@ -192,6 +194,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
         "blind_share": round(found.blind_share, 5),
         "trap_alerts": found.trap_alerts,
         "missed": found.missed,
+        "recall_when_seen": round(sum(told.at is not None for told in seen) / max(len(seen), 1), 4),
         "resolved": found.resolved,
         "precision": round(found.precision, 4),
         "seconds": round(outcome.seconds, 1),

@@ -1,0 +1,1 @@
+"""A world as the evaluation sees it: Unix seconds, samples by configuration, who is blind."""
