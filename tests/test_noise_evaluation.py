@@ -12,10 +12,11 @@ import pytest
 
 from benchmarks.noise import configurations, evaluate, first_generation, gates, pictures, score
 from benchmarks.noise.configurations import Configuration, Span, TimedRule
-from benchmarks.noise.history import History, Series
+from benchmarks.noise.history import History
 from benchmarks.noise.targets import Presence, Target
 from mac import conventions, engines
 from mac.forecast.model import Cause, Episode, Notification, Status, labels
+from mac.forecast.states import Series
 from mac.model import Lifecycle, Resource, Snapshot
 
 START = 1_772_409_600.0  # a Monday, on the grid of the evaluation
@@ -153,7 +154,7 @@ def _configuration(*rules: dict[str, object], end: float = HOUR) -> Configuratio
 def test_a_series_that_ends_is_gone_at_once(history: History) -> None:
     with history.server() as server:
         (found,) = server.range('up{host="2"}', START, START + HOUR, 30)
-    assert found.samples[-1] == (START + 79 * 30, 1.0)
+    assert found.points[-1] == (START + 79 * 30, 1.0)
 
 
 def test_an_alert_on_a_recorded_series_fires_after_its_time(history: History) -> None:

@@ -12,13 +12,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
-from mac.forecast import alertmanager, routes
-from mac.forecast.model import Episode, Notification, labels
+from typing import Any
 
 from benchmarks.noise.configurations import STEP, Configuration, TimedRule
-from benchmarks.noise.history import History, Labels, Series, Server
+from benchmarks.noise.history import History, Server
 from mac import durations, promql
+from mac.forecast import alertmanager, routes, states
+from mac.forecast.model import Episode, Labels, Notification, labels
+from mac.forecast.states import Series
 
 WORKERS = 2
 _POINTS = 10_000  # of one query; Prometheus refuses more than 11,000
@@ -54,7 +55,7 @@ def evaluate(
         for rule, found in zip(level, recorded, strict=True):
             own = dict(rule.key[3])
             by_name.setdefault(rule.name, []).extend(
-                Series(_with(series.labels, own), series.samples) for _, matrix in found for series in matrix
+                Series(_with(series.labels, own), series.points) for _, matrix in found for series in matrix
             )
         for name, series in sorted(by_name.items()):
             if series:
@@ -67,7 +68,7 @@ def evaluate(
     episodes: list[Episode] = []
     never: list[str] = []
     for rule, found in zip(alerting, matrices, strict=True):
-        own = list(_episodes(configuration, rule, found, end))
+        own = _episodes(configuration, rule, found, end)
         episodes += own
         if not own:
             never.append(rule.name)
@@ -149,8 +150,8 @@ def _joined(series: Iterable[Series]) -> Matrix:
     """Series of equal labels as one, its samples in the order of time."""
     found: dict[Labels, dict[float, float]] = {}
     for one in series:
-        found.setdefault(one.labels, {}).update(one.samples)
-    return tuple(Series(key, tuple(sorted(samples.items()))) for key, samples in sorted(found.items()))
+        found.setdefault(one.labels, {}).update(one.points)
+    return tuple(Series(key, tuple(sorted(points.items()))) for key, points in sorted(found.items()))
 
 
 def _with(own: Labels, further: Mapping[str, str]) -> Labels:
@@ -159,42 +160,32 @@ def _with(own: Labels, further: Mapping[str, str]) -> Labels:
 
 def _episodes(
     configuration: Configuration, rule: TimedRule, found: Spanned, end: float
-) -> Iterator[Episode]:
+) -> tuple[Episode, ...]:
     """The episodes of one alerting rule over all its spans."""
-    spans = dict(found)
-    series: dict[Labels, set[float]] = {}
-    for number, matrix in spans.items():
-        own = {**dict(rule.spans[number].rule.get("labels", {})), "alertname": rule.name}
-        for one in matrix:
-            key = labels({**configuration.external_labels, **dict(one.labels), **own})
-            series.setdefault(key, set()).update(at for at, _ in one.samples)
-    text = rule.spans[-1].rule
-    wait, keep = _seconds(text, "for"), _seconds(text, "keep_firing_for")
-    last = rule.spans[-1].end
-    for key, times in series.items():
-        since: float | None = None
-        firing: float | None = None
-        kept: float | None = None
-        for step in range(int(min(times)), int(min(last, end)), int(STEP)):
-            at = float(step)
-            if at in times:
-                kept = None
-                since = at if since is None else since
-                if firing is None and at - since >= wait:
-                    firing = at
-            elif firing is not None:
-                kept = at if kept is None else kept
-                if at - kept >= keep:
-                    yield Episode(key, firing, at, interval=STEP, rule=rule.name)
-                    since = firing = kept = None
-            else:
-                since = None
-        if firing is not None:
-            yield Episode(key, firing, None if last >= end else last, interval=STEP, rule=rule.name)
+    stretches = []
+    for number, matrix in found:
+        span = rule.spans[number]
+        start, last = _first(span.start), _last(min(span.end, end))
+        stretches.append(states.Stretch(_alerting(rule, span.rule), matrix, start, last, STEP))
+    replay = states.replay(stretches, labels(configuration.external_labels))
+    if replay.unsupported or replay.failed:
+        raise SystemExit(f"{rule.name}: {replay.unsupported or f'{replay.failed} evaluations fail'}")
+    return replay.episodes
 
 
-def _seconds(rule: Mapping[str, str], field: str) -> float:
-    return durations.seconds(rule.get(field, "0s")) or 0.0
+def _alerting(rule: TimedRule, text: Mapping[str, Any]) -> states.AlertingRule:
+    return states.AlertingRule(
+        rule.name,
+        hold=_seconds(text, "for"),
+        keep=_seconds(text, "keep_firing_for"),
+        labels=labels(text.get("labels", {})),
+        group=f"{rule.key[0]};{rule.key[1]}",
+        source=rule.name,
+    )
+
+
+def _seconds(text: Mapping[str, Any], field: str) -> float:
+    return durations.seconds(text.get(field, "0s")) or 0.0
 
 
 def notifications(

@@ -14,26 +14,16 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mac import engines, process
+from mac.forecast.states import Series
 
 LOOKBACK = "20s"  # of a scrape interval of 30 s
 TIMEOUT = 3600.0  # seconds; for a query or an import of the largest fleet
 _LISTENING = r'msg="Listening on".* address=127\.0\.0\.1:(\d+)\s*$'
 _MAX_SAMPLES = 2_000_000_000
-
-Labels = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One series of a range query: labels, sorted, without the name; and (Unix seconds, value) pairs."""
-
-    labels: Labels
-    samples: tuple[tuple[float, float], ...]
 
 
 class History:
@@ -107,7 +97,7 @@ class Server:
             return False
 
     def range(self, expr: str, start: float, end: float, step: float) -> tuple[Series, ...]:
-        """A range query, both ends included. Raises SystemExit when the server refuses it."""
+        """A range query, both ends included; no names in the series. Raises SystemExit when it is refused."""
         self.queries += 1
         values = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
         request = urllib.request.Request(  # noqa: S310 - always http on loopback
@@ -135,5 +125,5 @@ def _lines(name: str, series: Iterable[Series]) -> Iterator[str]:
     yield f"# TYPE {name} unknown\n"
     for one in series:
         labels = ",".join(f'{n}="{_ESCAPED.sub(lambda m: _ESCAPES[m[0]], v)}"' for n, v in one.labels)
-        for at, value in one.samples:
+        for at, value in one.points:
             yield f"{name}{{{labels}}} {value!r} {at:.3f}\n"

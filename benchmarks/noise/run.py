@@ -19,16 +19,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.noise.incidents import SEEDS, SPLITS
-from benchmarks.noise.scene import Scene
-from mac.forecast.model import Episode, Notification
-
 from benchmarks.noise import configurations, first_generation, gates, pictures, report, score
 from benchmarks.noise.configurations import Configuration
 from benchmarks.noise.evaluate import evaluate, notifications
 from benchmarks.noise.first_generation import SHIPPED, UNGROUPED
 from benchmarks.noise.history import History
+from benchmarks.noise.incidents import SEEDS, SPLITS
+from benchmarks.noise.scene import Scene
 from mac import emit
+from mac.forecast.model import Episode, Notification
 
 RESULTS = configurations.PROJECT / "benchmarks/results/noise.json"
 PICTURES = configurations.PROJECT / "docs/images"
@@ -77,7 +76,9 @@ def watch(scene: Scene, folder: Path | None = None) -> dict[str, Outcome]:
     found: dict[str, Outcome] = {}
     started = time.monotonic()
     by_hand = scene.by_hand()
-    ungrouped, shipped = first_generation.configurations(by_hand, scene.cloudwatch, scene.begin, scene.end)
+    ungrouped, shipped = first_generation.configurations(
+        by_hand, scene.exported_by_hand(), scene.begin, scene.end
+    )
     episodes = _said(scene, ungrouped, folder)
     for configuration in (ungrouped, shipped):
         found[configuration.name] = _outcome(scene, configuration, episodes, started)

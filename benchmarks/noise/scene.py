@@ -1,1 +1,86 @@
-"""A world as the evaluation sees it: Unix seconds, samples by configuration, who is blind."""
+"""A world as the evaluation sees it: in Unix seconds, with the samples that each configuration has of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.noise import incidents, openmetrics, roles, views
+from benchmarks.noise.clock import START
+from benchmarks.noise.configurations import Configuration
+from benchmarks.noise.signals import Wanted
+from benchmarks.noise.targets import Target
+from benchmarks.noise.world import World
+from mac import conventions, promql
+from mac.model import Snapshot
+
+
+class Scene:
+    """One world. `begin` and `end` bound what is evaluated; incidents and traps have Unix seconds as well."""
+
+    def __init__(self, seed: int, hosts: int, split: str) -> None:
+        self.seed, self.hosts, self.split = seed, hosts, split
+        self.world = World(seed, hosts, split=split)
+        self.begin, self.end = float(START), START + self.world.end
+        self.teams = tuple(sorted(set(roles.OWNERS.values())))
+        self.incidents: tuple[incidents.Incident, ...] = tuple(
+            replace(i, start=START + i.start, end=START + i.end) for i in self.world.incidents
+        )
+        self.traps: tuple[incidents.Trap, ...] = tuple(
+            replace(t, start=START + t.start, end=START + t.end) for t in self.world.traps
+        )
+
+    def changes(self) -> Sequence[float]:
+        return tuple(START + at for at in self.world.changes())
+
+    def inventory(self, at: float) -> Snapshot:
+        return self.world.inventory(at - START)
+
+    def by_hand(self, *, live: bool = False) -> tuple[Target, ...]:
+        """The list of the first generation: as somebody keeps it, or (for the ablation) always up to date."""
+        listed = views.by_hand(self.world, None if live else views.UPDATES)
+        return tuple(Target(t.job, t.address, t.labels, t.start, t.end) for t in listed)
+
+    def exported_by_hand(self) -> dict[str, Mapping[str, str]]:
+        """ARN → labels of the CloudWatch series that were set up by hand, with the service alone."""
+        return {
+            resource.arn: {conventions.SERVICE: resource.tags["service"]}
+            for resource in self.inventory(self.begin).resources
+            if "service" in resource.tags
+        }
+
+    def samples(self, configuration: Configuration, folder: Path) -> Iterator[Path]:
+        """OpenMetrics files with what the configuration's Prometheus has. The caller removes each."""
+        expressions = {span.rule["expr"] for rule in configuration.rules for span in rule.spans}
+        return openmetrics.parts(
+            self.world, configuration.targets, configuration.cloudwatch, folder, Wanted(_metrics(expressions))
+        )
+
+    def blind_share(self, configuration: Configuration) -> float:
+        """Share of the host-hours in service that no target of the configuration stood for."""
+        return views.sight(self.world, configuration.targets).blind_share
+
+    def seen(self, configuration: Configuration) -> frozenset[str]:
+        """The kinds of incidents that the configuration's targets could show."""
+        return views.seen(self.world, configuration.targets)
+
+
+# Alluxio's workers put their host behind each name, so that rules match "Worker_BlocksReadUfs(_.+)?".
+_STEM = re.compile(r"([A-Za-z0-9_:]+)\(_\.\+\)\?")
+
+
+def _metrics(expressions: set[str]) -> frozenset[str]:
+    """The names that expressions read; of names that they match by such an expression, the stem."""
+    found: set[str] = set()
+    for expression in expressions:
+        parsed = promql.parse(expression)
+        if isinstance(parsed, promql.Failure):
+            raise SystemExit(f"{expression}: {parsed.message}")
+        for selector in parsed.selectors:
+            names = [m.value for m in selector.matchers if m.name == "__name__"]
+            found.update(
+                [selector.metric] if selector.metric else [m[1] for n in names if (m := _STEM.fullmatch(n))]
+            )
+    return frozenset(found)
