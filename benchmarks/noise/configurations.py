@@ -185,8 +185,26 @@ class _Stages:
 
     def refuses(self, old: render.Rendered, new: render.Rendered) -> bool:
         """Whether a guard of the project stops this change."""
+        guards = self._catalog.project.guards
+        present, _ = diff.counts(old.provenance)
+        lost = len(_watched(old) - _watched(new))
+        few = lost < guards.minimum or lost <= guards.removed_targets * present
+        if few and not _changed(old, new, "/rules/"):
+            return False  # as the plan would say, which takes longer
         plan = diff.plan(old.files, new.files, old.provenance, new.provenance)
-        return bool(diff.guard(plan, self._catalog.project.guards, old.provenance))
+        return bool(diff.guard(plan, guards, old.provenance))
+
+
+def _watched(rendered: render.Rendered) -> set[tuple[str, ...]]:
+    """Whatever a guard counts as a target: (job, address), and the ARN of what CloudWatch tells of."""
+    found: set[tuple[str, ...]] = set()
+    for path, entry in rendered.provenance["files"].items():
+        document = rendered.documents.get(path)
+        if entry["kind"] == "targets":
+            found |= {(entry["job"], address) for group in document for address in group["targets"]}
+        elif entry["kind"] == "exporter":
+            found |= {(entry["cell"], job["name"]) for job in document["static"]}
+    return found
 
 
 def _moments(world: Inventory, sync: float) -> Iterator[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,9 +39,18 @@ class Scene:
         return self.world.inventory(at - START)
 
     def by_hand(self, *, live: bool = False) -> tuple[Target, ...]:
-        """The list of the first generation: as somebody keeps it, or (for the ablation) always up to date."""
-        listed = views.by_hand(self.world, None if live else views.UPDATES)
-        return tuple(Target(t.job, t.address, t.labels, t.start, t.end) for t in listed)
+        """The list of the first generation: as somebody keeps it, or (for the ablation) always up to date.
+
+        Nobody writes machines by hand that live for two hours: those of transient clusters are on no such
+        list. It would be three times as noisy with them.
+        """
+        transient = {cluster.id for cluster in self.world.clusters if cluster.transient}
+        machines = views.by_address(self.world)
+        return tuple(
+            Target(t.job, t.address, t.labels, t.start, t.end)
+            for t in views.by_hand(self.world, None if live else views.UPDATES)
+            if live or machines[t.address.rpartition(":")[0]].cluster not in transient
+        )
 
     def exported_by_hand(self) -> dict[str, Mapping[str, str]]:
         """ARN → labels of the CloudWatch series that were set up by hand, with the service alone."""
@@ -52,10 +61,18 @@ class Scene:
         }
 
     def samples(self, configuration: Configuration, folder: Path) -> Iterator[Path]:
-        """OpenMetrics files with what the configuration's Prometheus has. The caller removes each."""
-        expressions = {span.rule["expr"] for rule in configuration.rules for span in rule.spans}
+        """OpenMetrics files with what the configuration's Prometheus has. The caller removes each.
+
+        What no rule reads is left out: metrics, and labels beside the ones by which targets are told apart.
+        """
+        metrics, labels = _read({span.rule["expr"] for rule in configuration.rules for span in rule.spans})
         return openmetrics.parts(
-            self.world, configuration.targets, configuration.cloudwatch, folder, Wanted(_metrics(expressions))
+            self.world,
+            configuration.targets,
+            configuration.cloudwatch,
+            folder,
+            Wanted(metrics),
+            labels=labels | _KEPT,
         )
 
     def blind_share(self, configuration: Configuration) -> float:
@@ -71,16 +88,22 @@ class Scene:
 _STEM = re.compile(r"([A-Za-z0-9_:]+)\(_\.\+\)\?")
 
 
-def _metrics(expressions: set[str]) -> frozenset[str]:
-    """The names that expressions read; of names that they match by such an expression, the stem."""
-    found: set[str] = set()
+# What alerts are routed and told by.
+_KEPT = frozenset({conventions.SERVICE, conventions.ENVIRONMENT, "host", "resource_id", "role"})
+
+
+def _read(expressions: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """(metrics, labels) that expressions read; of names that they match by such an expression, the stem."""
+    metrics: set[str] = set()
+    labels: set[str] = set()
     for expression in expressions:
         parsed = promql.parse(expression)
         if isinstance(parsed, promql.Failure):
             raise SystemExit(f"{expression}: {parsed.message}")
+        labels.update(parsed.grouping)
         for selector in parsed.selectors:
+            labels.update(m.name for m in selector.matchers)
             names = [m.value for m in selector.matchers if m.name == "__name__"]
-            found.update(
-                [selector.metric] if selector.metric else [m[1] for n in names if (m := _STEM.fullmatch(n))]
-            )
-    return frozenset(found)
+            stems = [m[1] for name in names if (m := _STEM.fullmatch(name))]
+            metrics.update([selector.metric] if selector.metric else stems)
+    return frozenset(metrics), frozenset(labels)
