@@ -25,9 +25,9 @@ class Episode:
 
     `labels`: with `alertname` and the external labels of its Prometheus. `start` is the evaluation at which
     it began to fire (after `for`), `end` the one at which it was resolved; None when it still fires at the
-    horizon. `interval`: seconds between two evaluations of its rule. `repeated_until`: when its Prometheus stops
-    to repeat that it is resolved, if that is earlier than usual (it is pending again). `rule` says where it
-    comes from; it is not part of what Alertmanager knows.
+    horizon. `interval`: seconds between two evaluations of its rule. `repeated_until`: when its Prometheus
+    stops to repeat that it is resolved, if that is earlier than usual (it is pending again). `rule` says
+    where it comes from; it is not part of what Alertmanager knows.
     """
 
     labels: Labels
