@@ -1,1 +1,1 @@
-"""The noise benchmark: one seeded fleet, two ways of monitoring it, and how much each of them says."""
+"""The noise benchmark: one simulated fleet, seen and alerted on through several configurations."""
