@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.noise import configurations, evaluate, first_generation, gates, pictures, score
+from benchmarks.noise import configurations, confirm, evaluate, first_generation, gates, pictures, score
 from benchmarks.noise.configurations import Configuration, Span, TimedRule
 from benchmarks.noise.history import History
 from benchmarks.noise.targets import Presence, Target
@@ -209,6 +209,12 @@ def _pair() -> tuple[Episode, ...]:
         )
         for n in range(2)
     )
+
+
+def test_a_real_alertmanager_sends_what_the_model_says() -> None:
+    configuration = Configuration("c", (), (), first_generation.alertmanager(first_generation.GROUPING))
+    found = confirm.confirm(configuration, _pair(), START, START + 1800, speed=300)
+    assert (found.firing, found.resolved) == ((1, 1), (1, 1))
 
 
 # --- scores ------------------------------------------------------------------------------------------

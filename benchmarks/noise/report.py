@@ -23,7 +23,12 @@ Run = Mapping[str, Any]
 Results = Mapping[str, Any]
 
 
-def results(runs: Sequence[Run], null_recall: float, ablation: Mapping[str, Any]) -> dict[str, Any]:
+def results(
+    runs: Sequence[Run],
+    null_recall: float,
+    ablation: Mapping[str, Any],
+    confirmed: Mapping[str, Any],
+) -> dict[str, Any]:
     """What benchmarks/results/noise.json holds. `ratios` are those of the largest fleet that was run."""
     sizes = sorted({run["hosts"] for run in runs})
     found = {
@@ -36,7 +41,8 @@ def results(runs: Sequence[Run], null_recall: float, ablation: Mapping[str, Any]
             for g in gates.gates(runs, null_recall)
         ],
     }
-    return {**found, "ablation": dict(ablation)} if ablation else found
+    further = {"ablation": dict(ablation), "confirmed": dict(confirmed)}
+    return {**found, **{name: value for name, value in further.items() if value}}
 
 
 # --- on the terminal ---------------------------------------------------------------------------------
@@ -99,6 +105,9 @@ def write(found: Results) -> None:
     }
     if "ablation" in found:
         parts["ablation"] = _markdown(("", *(t.capitalize() for t in _TITLES)), _ablation(found["ablation"]))
+    if "confirmed" in found:
+        head = ("", "Firing: model", "real", "Only resolved: model", "real")
+        parts["confirmed"] = _markdown(head, _confirmed(found["confirmed"]))
     for name, table in parts.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
         text = re.sub(pattern, lambda m, t=table: f"{m[1]}{t}{m[2]}", text, flags=re.DOTALL)
@@ -127,6 +136,11 @@ def _gates(found: Results) -> Iterable[Sequence[str]]:
 
 def _ablation(ablation: Mapping[str, Any]) -> Iterable[Sequence[str]]:
     return ((name, *_row(figures)) for name, figures in ablation["configurations"].items())
+
+
+def _confirmed(confirmed: Mapping[str, Any]) -> Iterable[Sequence[str]]:
+    for name, counts in confirmed.items():
+        yield (name, *(str(count) for kind in ("firing", "resolved") for count in counts[kind]))
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

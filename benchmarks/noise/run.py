@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.noise import configurations, first_generation, gates, pictures, report, score
+from benchmarks.noise import configurations, confirm, first_generation, gates, pictures, report, score
 from benchmarks.noise.configurations import Configuration
 from benchmarks.noise.evaluate import evaluate, notifications
 from benchmarks.noise.first_generation import SHIPPED, UNGROUPED
@@ -37,6 +37,7 @@ PICTURES = configurations.PROJECT / "docs/images"
 class Outcome:
     """What one configuration said in one world. `seen`: kinds of incidents that its targets could show."""
 
+    configuration: Configuration
     score: score.Score
     seen: frozenset[str]
     episodes: tuple[Episode, ...]
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs: list[dict[str, Any]] = []
     null: list[float] = []
     ablation: dict[str, Any] = {}
+    confirmed: dict[str, Any] = {}
     for hosts in options.hosts:
         for split in options.splits:
             for seed in options.seeds or SEEDS[split]:
@@ -60,10 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if options.docs and len(runs) == 1:
                     PICTURES.mkdir(parents=True, exist_ok=True)
                     (PICTURES / "noise-day.svg").write_text(_day(scene, found), encoding="utf-8")
+                if options.confirm and not confirmed:
+                    confirmed = _confirmed(scene, found)
                 if options.ablation and not ablation:
                     ablation = _ablation(scene, found, options.folder)
                     print(report.ablation_table(ablation), flush=True)
-    results = report.results(runs, max(null, default=0.0), ablation)
+    results = report.results(runs, max(null, default=0.0), ablation, confirmed)
     print(report.gate_table(results))
     options.output.write_bytes(emit.json_pretty(results))
     if options.docs:
@@ -87,6 +91,17 @@ def watch(scene: Scene, folder: Path | None = None) -> dict[str, Outcome]:
     _progress(f"mac: {mac.syncs} syncs with changes, {mac.refused} refused by a guard")
     found[mac.name] = _outcome(scene, mac, _said(scene, mac, folder), started)
     return found
+
+
+def _confirmed(scene: Scene, found: dict[str, Outcome]) -> dict[str, Any]:
+    """Counts of notifications, by the model and by a real Alertmanager, for each configuration."""
+    told: dict[str, Any] = {}
+    for name, outcome in found.items():
+        _progress(f"{name}: {(scene.end - scene.begin) / confirm.SPEED:.0f} s through a real Alertmanager")
+        counts = confirm.confirm(outcome.configuration, outcome.episodes, scene.begin, scene.end)
+        told[name] = {"firing": list(counts.firing), "resolved": list(counts.resolved)}
+        _progress(f"{name}: (model, real) firing {counts.firing}, resolved {counts.resolved}")
+    return told
 
 
 def nothing(scene: Scene) -> score.Score:
@@ -120,7 +135,9 @@ def _outcome(
         pagers=pagers,
         teams=teams,
     )
-    return Outcome(found, scene.seen(configuration), episodes, sent, time.monotonic() - started)
+    return Outcome(
+        configuration, found, scene.seen(configuration), episodes, sent, time.monotonic() - started
+    )
 
 
 def _is_by_hand(configuration: Configuration) -> bool:
@@ -247,6 +264,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--splits", type=lambda text: text.split(","), default=list(SPLITS))
     parser.add_argument(
         "--ablation", action="store_true", help="also one lever at a time, in the first world"
+    )
+    parser.add_argument(
+        "--confirm", action="store_true", help="the first world through a real Alertmanager too"
     )
     parser.add_argument("--docs", action="store_true", help="write the tables and pictures of docs/noise.md")
     parser.add_argument("--folder", type=Path, help="where temporary files go (gigabytes)")
