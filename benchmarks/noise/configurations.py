@@ -1,8 +1,7 @@
 """Configurations under test: rules, targets and routing over the time of a world.
 
 `generated` is `mac generate`'s own stages on the shipped standards and the world's inventory, at each sync
-after something changed. The first one is the whole pipeline with validation and engines, and must give the
-same bytes.
+after something changed. The first one is compared with the whole pipeline, validation and engines included.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.noise.targets import Presence, Target, in_groups
-from mac import bind, conventions, diff, pipeline, render, snapshot, standards, templates
-from mac.model import Catalog, Lifecycle, Snapshot
+from benchmarks.noise.targets import Key, Presence, Target, in_groups
+from mac import bind, conventions, diff, pipeline, render, scraping, snapshot, standards, templates
+from mac.model import Binding, Catalog, Lifecycle, Snapshot, Standard
 from mac.problems import errors
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -105,54 +104,70 @@ def generated(
     """
     stages = _Stages(world.begin)
     presence, rules = Presence(), _Rules()
-    old: render.Rendered | None = None
+    old: _Moment | None = None
     watched: dict[str, Mapping[str, str]] = {}
-    external: Mapping[str, str] = {}
     refused = 0
-    moments = tuple(_moments(world, sync))
-    for number, at in enumerate(moments):
+    times = tuple(_moments(world, sync))
+    for number, at in enumerate(times):
         state = world.inventory(at)
-        if not lifecycle:
-            state = _without_lifecycle(state)
-        new = stages.rendered(state) if old else stages.whole(state)
-        if old and stages.refuses(old, new):
+        new = stages.moment(state if lifecycle else _without_lifecycle(state))
+        if old is None:
+            stages.compare_with_pipeline(new)
+        elif stages.refuses(old, new):
             refused += 1
             continue
         applied = at + APPLY if old else at
-        now = set()
-        for path, entry in new.provenance["files"].items():
-            if entry["kind"] == "targets":
-                now |= in_groups(entry["job"], new.documents[path])
-        presence.replace(applied, now)
-        if old is None or _changed(old, new, "/rules/", conventions.HEARTBEAT_FILE):
-            rules.replace(applied, _groups(new.documents))
-        for path, document in new.documents.items():
-            if path.endswith("/exporters/cloudwatch.yml"):
-                watched |= _cloudwatch_labels(document)
-            if path.endswith("/prometheus.yml"):
-                external = document["global"]["external_labels"]
+        presence.replace(applied, new.targets)
+        if old is None or old.rules != new.rules:
+            rules.replace(applied, _groups(stages.rendered(new).documents))
+        if old is None or old.by_cloudwatch != new.by_cloudwatch:
+            watched |= new.cloudwatch_labels()
         old = new
         if number % 100 == 0:
-            progress(f"{name}: sync {number} of {len(moments)}")
+            progress(f"{name}: sync {number} of {len(times)}")
     if old is None:
         raise SystemExit("the world has no inventory at its beginning")
-    cells = {path.split("/")[1] for path in old.documents if path.startswith("cells/")}
-    if len(cells) > 1:
-        raise SystemExit(f"the benchmark evaluates one Prometheus, and the world has {len(cells)} cells")
+    last = stages.rendered(old)
+    if _listed(last) != old.targets:
+        raise SystemExit("the targets are not those of the rendered files")
+    prometheus = [d for path, d in last.documents.items() if path.endswith("/prometheus.yml")]
+    if len(prometheus) != 1:
+        raise SystemExit(f"the benchmark evaluates one Prometheus, and the world has {len(prometheus)} cells")
     return Configuration(
         name,
         rules.until(world.end),
         presence.until(world.end),
-        old.documents[conventions.ALERTMANAGER_CONFIG],
+        last.documents[conventions.ALERTMANAGER_CONFIG],
         watched,
-        external,
-        len(moments),
+        prometheus[0]["global"]["external_labels"],
+        len(times),
         refused,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """What mac makes of one inventory. `rules` is all that rendered rules depend on, as a key."""
+
+    state: Snapshot
+    bindings: bind.Bindings
+    targets: set[Key]
+    by_cloudwatch: frozenset[str]
+    rules: Any
+
+    def cloudwatch_labels(self) -> dict[str, Mapping[str, str]]:
+        document = scraping.cloudwatch_exporter(b for b in self.bindings.bindings if b.standard.cloudwatch)
+        return {
+            job["name"]: {tag["key"]: tag["value"] for tag in job["customTags"]} for job in document["static"]
+        }
+
+
 class _Stages:
-    """mac's stages with what they all share: the documents and templates of the project."""
+    """mac's stages with what they all share: the documents and templates of the project.
+
+    Most syncs change targets alone. Then binding says all, and rendering, which takes longest, is left out:
+    the rules are those of before, and the targets are made by the same function that rendering calls.
+    """
 
     def __init__(self, begin: float) -> None:
         self._today = datetime.fromtimestamp(begin, UTC)
@@ -161,49 +176,82 @@ class _Stages:
             raise SystemExit(f"the shipped standards do not load: {loaded.problems[0]}")
         self._catalog: Catalog = loaded.catalog
         self._templates, _ = templates.read(PROJECT, (o.template for o in render.OUTPUTS))
+        self._counting = {
+            name for name, standard in self._catalog.standards.items() if _counts_resources(standard)
+        }
 
-    def rendered(self, state: Snapshot) -> render.Rendered:
+    def moment(self, state: Snapshot) -> _Moment:
         bindings = bind.bind(self._catalog, state, self._today.date())
-        found = render.render(self._catalog, bindings, self._templates, snapshot.digest(state))
-        wrong = errors((*bindings.problems, *found.problems))
+        wrong = errors(bindings.problems)
+        if wrong:
+            raise SystemExit(f"mac refuses the world: {wrong[0]}")
+        by_job: dict[str, list[Binding]] = {}
+        for binding in bindings.bindings:
+            if binding.standard.scrape:
+                by_job.setdefault(binding.standard.scrape.job, []).append(binding)
+        targets: set[Key] = set()
+        for job, own in by_job.items():
+            scrape = own[0].standard.scrape
+            if scrape:
+                targets |= in_groups(job, scraping.target_groups(own, scrape))
+        by_cloudwatch = frozenset(
+            m.resource.arn for b in bindings.bindings if b.standard.cloudwatch for m in b.members
+        )
+        return _Moment(state, bindings, targets, by_cloudwatch, [self._key(b) for b in bindings.bindings])
+
+    def _key(self, binding: Binding) -> Any:
+        counted = binding.standard.name in self._counting
+        partitions = [(p.override, p.parameters, p.size if counted else 0) for p in binding.partitions]
+        members = len(binding.members) if counted else 0
+        return replace(binding, members=(), partitions=()), partitions, members
+
+    def rendered(self, moment: _Moment) -> render.Rendered:
+        digest = snapshot.digest(moment.state)
+        found = render.render(self._catalog, moment.bindings, self._templates, digest)
+        wrong = errors(found.problems)
         if wrong:
             raise SystemExit(f"mac refuses the world: {wrong[0]}")
         return found
 
-    def whole(self, state: Snapshot) -> render.Rendered:
-        """By the whole pipeline: validated, by promtool and amtool too."""
+    def compare_with_pipeline(self, moment: _Moment) -> None:
+        """The whole pipeline, with validation by promtool and amtool, must give the same files."""
         with tempfile.TemporaryDirectory(prefix="mac-noise-") as folder:
             file = Path(folder, "snapshot.jsonl")
-            file.write_bytes(snapshot.to_bytes(state))
+            file.write_bytes(snapshot.to_bytes(moment.state))
             request = pipeline.Request(
                 PROJECT, snapshot=file, output=Path(folder, "out"), engines_required=True, now=self._today
             )
             built = pipeline.build(request, pipeline.Clock())
-        if dict(built.rendered.files) != dict(self.rendered(state).files):
+        found = self.rendered(moment)
+        if dict(built.rendered.files) != dict(found.files) or _listed(found) != moment.targets:
             raise SystemExit("the stages do not give what the pipeline gives")
-        return built.rendered
 
-    def refuses(self, old: render.Rendered, new: render.Rendered) -> bool:
+    def refuses(self, old: _Moment, new: _Moment) -> bool:
         """Whether a guard of the project stops this change."""
         guards = self._catalog.project.guards
-        present, _ = diff.counts(old.provenance)
-        lost = len(_watched(old) - _watched(new))
-        few = lost < guards.minimum or lost <= guards.removed_targets * present
-        if few and not _changed(old, new, "/rules/"):
+        gone = {key[:2] for key in old.targets} - {key[:2] for key in new.targets}
+        lost = len(gone) + len(old.by_cloudwatch - new.by_cloudwatch)
+        few = lost < guards.minimum or lost <= guards.removed_targets * len(old.targets)
+        if few and old.rules == new.rules:
             return False  # as the plan would say, which takes longer
-        plan = diff.plan(old.files, new.files, old.provenance, new.provenance)
-        return bool(diff.guard(plan, guards, old.provenance))
+        before, after = self.rendered(old), self.rendered(new)
+        plan = diff.plan(before.files, after.files, before.provenance, after.provenance)
+        return bool(diff.guard(plan, guards, before.provenance))
 
 
-def _watched(rendered: render.Rendered) -> set[tuple[str, ...]]:
-    """Whatever a guard counts as a target: (job, address), and the ARN of what CloudWatch tells of."""
-    found: set[tuple[str, ...]] = set()
+def _counts_resources(standard: Standard) -> bool:
+    """Whether a rule's text depends on how many resources there are."""
+    texts = [rule.expr for rule in (*standard.recording, *standard.alerts)]
+    texts += [text for alert in standard.alerts for text in (alert.summary, alert.description)]
+    return any("expected" in text.text for text in texts)
+
+
+def _listed(rendered: render.Rendered) -> set[Key]:
+    """The targets in the rendered files."""
+    found: set[Key] = set()
     for path, entry in rendered.provenance["files"].items():
-        document = rendered.documents.get(path)
         if entry["kind"] == "targets":
-            found |= {(entry["job"], address) for group in document for address in group["targets"]}
-        elif entry["kind"] == "exporter":
-            found |= {(entry["cell"], job["name"]) for job in document["static"]}
+            found |= in_groups(entry["job"], rendered.documents[path])
     return found
 
 
@@ -225,25 +273,12 @@ def _without_lifecycle(state: Snapshot) -> Snapshot:
     )
 
 
-def _changed(old: render.Rendered, new: render.Rendered, *parts: str) -> bool:
-    def chosen(files: Mapping[str, bytes]) -> dict[str, bytes]:
-        return {path: data for path, data in files.items() if any(part in path for part in parts)}
-
-    return chosen(old.files) != chosen(new.files)
-
-
 def _groups(documents: Mapping[str, Document]) -> Iterator[tuple[str, Document]]:
     """(file, group) of all rule groups."""
     for path, document in documents.items():
         if "/rules/" in path or path.endswith(conventions.HEARTBEAT_FILE):
             groups = document["groups"] if isinstance(document, dict) else document
             yield from ((path, group) for group in groups)
-
-
-def _cloudwatch_labels(document: Document) -> dict[str, Mapping[str, str]]:
-    return {
-        job["name"]: {tag["key"]: tag["value"] for tag in job["customTags"]} for job in document["static"]
-    }
 
 
 # --- rules over time ---------------------------------------------------------------------------------
