@@ -8,7 +8,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-inventory bench-noise soak format docs venv engines browser clean
+.PHONY: help demo test check bench bench-inventory bench-noise soak agreement format docs venv engines browser clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 8,26
@@ -40,6 +40,9 @@ bench-noise: venv engines ## Measure what is said of a simulated fleet: BENCH="-
 
 soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
 	timeout 3600 $(BIN)/python -m tests.faults
+
+agreement: venv engines ## Compare the forecast with promtool and Alertmanager of three generations, at length
+	timeout 3600 $(BIN)/python tests/agreement.py
 
 docs: venv ## Write docs/cli.md, docs/kinds.md and docs/library.md anew from the code
 	$(BIN)/python scripts/cli_docs.py

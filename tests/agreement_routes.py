@@ -29,7 +29,7 @@ from mac.matchers import Matcher
 HORIZON = 48
 MARGIN = 0.2  # units by which alerts may be posted too late for the order to stay as it is
 RESENDING = Resending(delay=1.5, retention=7.0)
-_FLUSH, _END = 0.6, 0.25  # of a unit
+_FLUSH, _END, _CLEANED = 0.6, 0.25, 0.2  # of a unit
 _LIFE = 30.0  # units for which a firing alert is valid unless it is sent again
 
 _LABELS = {"alertname": ("Down", "Slow", "Full"), "service": ("x", "y"), "severity": ("page", "ticket")}
@@ -61,7 +61,8 @@ class Told:
 # --- what happens ------------------------------------------------------------------------------------
 
 
-def scenario(seed: int, horizon: int = HORIZON) -> Scenario:
+def scenario(seed: int, horizon: int = HORIZON, *, exact: bool = False) -> Scenario:
+    """`exact`: each repeat_interval is a multiple of group_interval, so that a repeat is due at a flush."""
     dice = random.Random(seed)
     case = f"c{seed}"
     receivers = [
@@ -70,10 +71,10 @@ def scenario(seed: int, horizon: int = HORIZON) -> Scenario:
     receivers.append({"name": f"{case}-none"})
     names = [str(receiver["name"]) for receiver in receivers]
     route = {
-        **_options(dice),
+        **_options(dice, exact),
         "receiver": names[0],
         "matchers": [f'case="{case}"'],
-        "routes": [_route(dice, names, 0) for _ in range(dice.randrange(4))],
+        "routes": [_route(dice, names, exact) for _ in range(dice.randrange(4))],
     }
     return Scenario(
         case,
@@ -85,25 +86,25 @@ def scenario(seed: int, horizon: int = HORIZON) -> Scenario:
     )
 
 
-def _options(dice: random.Random) -> dict[str, Any]:
+def _options(dice: random.Random, exact: bool) -> dict[str, Any]:
     interval = dice.randrange(2, 6)
     names = list(_LABELS)
     return {
         "group_by": ["..."] if dice.random() < 0.1 else dice.sample(names, dice.randrange(1, len(names) + 1)),
         "group_wait": dice.randrange(3) + _FLUSH,
         "group_interval": interval,
-        # Not a multiple: whether a repeat is due is then not a matter of milliseconds.
-        "repeat_interval": interval * dice.randrange(2, 5) - 0.5,
+        # If it is no multiple, whether a repeat is due is not a matter of milliseconds.
+        "repeat_interval": interval * dice.randrange(2, 5) - (0 if exact else 0.5),
     }
 
 
-def _route(dice: random.Random, names: Sequence[str], depth: int) -> dict[str, Any]:
+def _route(dice: random.Random, names: Sequence[str], exact: bool, depth: int = 0) -> dict[str, Any]:
     entry: dict[str, Any] = {"matchers": [_matcher(dice)]}
     if dice.random() < 0.2:
         label = dice.choice(list(_LABELS))
         entry = {dice.choice(("match", "match_re")): {label: dice.choice(_LABELS[label])}}
     if dice.random() < 0.6:
-        entry |= _options(dice)
+        entry |= _options(dice, exact)
     if dice.random() < 0.8:
         entry["receiver"] = dice.choice(names)
     if dice.random() < 0.4:
@@ -113,7 +114,7 @@ def _route(dice: random.Random, names: Sequence[str], depth: int) -> dict[str, A
     if dice.random() < 0.15:
         entry["active_time_intervals"] = [dice.choice(("always", "never"))]
     if depth < 1 and dice.random() < 0.5:
-        entry["routes"] = [_route(dice, names, depth + 1) for _ in range(dice.randrange(1, 3))]
+        entry["routes"] = [_route(dice, names, exact, depth + 1) for _ in range(dice.randrange(1, 3))]
     return entry
 
 
@@ -181,17 +182,27 @@ def document(scenarios: Sequence[Scenario], unit: float) -> dict[str, Any]:
 
 
 def expected(
-    scenarios: Sequence[Scenario], version: tuple[int, int], horizon: int = HORIZON
+    scenarios: Sequence[Scenario],
+    version: tuple[int, int],
+    horizon: int = HORIZON,
+    *,
+    unit: float = 0.0,
+    started: float = 0.0,
 ) -> list[tuple[float, Told]]:
+    """What the model tells. `unit`: seconds that one is for the real Alertmanager, where it matters what that
+    cleans up twice a minute, however fast the rest runs. `started`: when it did, in units.
+    """
     known = alertmanager.behaviour(version)
-    # Whatever is cleaned up twice a minute or less often, however fast time runs, never is, here.
-    pause = None if known.maintenance is None else 1e9
+    pause = known.maintenance
+    if pause is not None:
+        pause = pause / unit if unit else 1e9
     outcome = alertmanager.simulate(
         routes.read(document(scenarios, 1.0)),
         [episode for s in scenarios for episode in s.episodes],
         silences=[silence for s in scenarios for silence in s.silences],
         until=horizon,
         behaviour=Behaviour(known.one_source, pause, cleaning=1e9, resending=RESENDING),
+        started=started,
     )
     return [(n.time, _of_model(n)) for n in outcome.notifications]
 
@@ -206,10 +217,13 @@ def _of_model(told: Notification) -> Told:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a real Alertmanager told, with the time in units; and by how many units it was told too late."""
+    """What a real Alertmanager told, with the time in units; by how many units it was told too late; and when
+    it started.
+    """
 
     told: Sequence[tuple[float, Told]]
     late: float
+    started: float
 
 
 def observe(
@@ -235,7 +249,10 @@ def observe(
                 receiver["webhook_configs"][0] |= own["webhook_configs"][0]
         path.write_text(json.dumps(config))
         with servers.alertmanager(path, engine=engine) as api:
+            started = datetime.fromisoformat(api.status()["uptime"]).timestamp()
             begin = time.time() + 1.0
+            # Groups are flushed at .6 and alerts start at whole units: it cleans up between the two.
+            begin += (started - begin + _CLEANED * unit) % unit
             for s in scenarios:
                 for silence in s.silences:
                     api.silence(_posted_silence(silence, begin, unit))
@@ -251,7 +268,8 @@ def observe(
                 time.sleep(pause)
         for at, call in webhook.timed():
             heard.append(((at - begin) / unit, _of_webhook(call.receiver, call.group, call.alerts)))
-    return Observed([(at, told) for at, told in heard if at <= horizon], late / unit)
+    told = [(at, told) for at, told in heard if at <= horizon]
+    return Observed(told, late / unit, (started - begin) / unit)
 
 
 def _timetable(
@@ -303,7 +321,7 @@ def _of_webhook(receiver: str, group: Mapping[str, str], alerts: Sequence[Mappin
 # --- comparing ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """Where the two part in one scenario's notifications to one receiver about one group."""
 

@@ -10,15 +10,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import agreement_calendar
 import agreement_routes
 import pytest
 from conftest import PROJECT, engine_path
 
 from mac import conventions, engines, routing, standards
-from mac.forecast import routes
+from mac.forecast import levers, routes
 from mac.forecast.alertmanager import Behaviour, simulate
 from mac.forecast.calendar import read_interval
-from mac.forecast.model import Cause, Episode, Outcome, Reason, Silence, labels
+from mac.forecast.model import Cause, Episode, Lever, Outcome, Reason, Saved, Silence, labels
 from mac.matchers import Matcher
 from mac.model import Catalog
 
@@ -90,6 +91,16 @@ def test_random_alerts_and_routes_are_told_as_by_a_real_alertmanager(tmp_path: P
             break
     assert differences == []
     assert agreed == len(model) > 150
+
+
+@pytest.mark.parametrize("generation", ["bookworm", "sid"])
+def test_random_intervals_contain_this_moment_as_a_real_alertmanager_says(
+    generation: str, tmp_path: Path
+) -> None:
+    engine = engines.at("alertmanager", engine_path(generation, "alertmanager"))
+    inside, wrong = agreement_calendar.disagreements(7, 150, engine, tmp_path)
+    assert wrong == []
+    assert 30 < inside < 120
 
 
 # --- groups ------------------------------------------------------------------------------------------
@@ -373,6 +384,47 @@ def test_a_silence_holds_back_what_fits_it_while_it_lasts() -> None:
 def test_an_interval_contains_a_moment(entry: Document, moment: str, inside: bool) -> None:
     at = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
     assert read_interval(entry).contains(at) is inside
+
+
+# --- what each of them is worth ------------------------------------------------------------------------
+
+
+def test_each_lever_is_worth_what_there_would_be_without_it() -> None:
+    document = config(
+        routes=[
+            {"receiver": "other", "matchers": ["team=night"], "mute_time_intervals": ["always"]},
+            {"receiver": "team", "active_time_intervals": ["always"]},
+        ],
+        inhibit_rules=[INHIBIT],
+        time_intervals=[{"name": "always", "time_intervals": [{}]}],
+    )
+    episodes = [
+        alert("Outage", 0, 900),
+        *(alert("Detail", 0, 900, severity="ticket", host=str(n)) for n in range(3)),
+        *(alert("Broken", 0, 900, host=str(n)) for n in range(4)),
+        alert("Asleep", 0, 900, team="night"),
+        alert("Known", 0, 900, service="z"),
+    ]
+    silences = [Silence((Matcher("service", "=", "z"),), 0, 900)]
+    found = routes.read(document)
+    outcome = simulate(found, episodes, until=1000, silences=silences)
+    assert [len(n.firing) for n in outcome.notifications] == [5, 0]
+    worth = levers.saved(outcome, found, episodes, until=1000, silences=silences)
+    assert worth == (
+        # Five groups in place of one, told of their beginning and their end.
+        Saved(Lever.GROUPING, 8, (("team", 8),)),
+        # The details are in the notification that there is anyway, and are told of once more at the end.
+        Saved(Lever.INHIBITION, 0),
+        Saved(Lever.MUTES, 2, (("other", 2),)),
+        Saved(Lever.ACTIVE_TIMES, 0),
+        Saved(Lever.SILENCES, 2, (("team", 2),)),
+    )
+
+
+def test_a_lever_that_is_not_used_saves_nothing() -> None:
+    found = routes.read(config(group_by=["..."]))
+    outcome = simulate(found, [alert("A", 0, 900)], until=1000)
+    assert {s.notifications for s in levers.saved(outcome, found, [alert("A", 0, 900)], until=1000)} == {0}
 
 
 # --- speed -------------------------------------------------------------------------------------------

@@ -67,14 +67,17 @@ def simulate(
     until: float,
     silences: Sequence[Silence] = (),
     behaviour: Behaviour | None = None,
+    started: float | None = None,
 ) -> Outcome:
     """What is told until that time (Unix seconds), and what is not.
 
-    Episodes of the same labels must not overlap. An Alertmanager that has just started is assumed: alerts
-    that fire from the beginning are told as new.
+    Episodes of the same labels must not overlap. `started` is when the Alertmanager did, from which it counts
+    its cleaning; by default with the first alert. Alerts that fire from the beginning are told as new.
     """
-    run = _Run(configuration, silences, behaviour or Behaviour(), until)
-    return run.work(sorted(episodes, key=lambda e: (e.start, e.labels)))
+    ordered = sorted(episodes, key=lambda e: (e.start, e.labels))
+    if started is None:
+        started = ordered[0].start if ordered else 0.0
+    return _Run(configuration, silences, behaviour or Behaviour(), until, started).work(ordered)
 
 
 # --- state -------------------------------------------------------------------------------------------
@@ -135,6 +138,7 @@ class _Run:
         silences: Sequence[Silence],
         behaviour: Behaviour,
         until: float,
+        started: float,
     ) -> None:
         self._configuration = configuration
         self._silences = silences
@@ -150,13 +154,12 @@ class _Run:
         self._logs: dict[tuple[str, Labels, str], dict[str, _Entry]] = {}
         self._events: list[_Event] = []
         self._order = count()
-        self._origin = 0.0
+        self._started = started
         self._sent: list[Notification] = []
         self._told: set[tuple[int, str]] = set()
         self._held: dict[tuple[int, str], tuple[Episode, Route, Reason, str | Episode, float]] = {}
 
     def work(self, episodes: Sequence[Episode]) -> Outcome:
-        self._origin = episodes[0].start if episodes else 0.0
         for episode in episodes:
             self._push(episode.start, _START, episode)
             if episode.end is not None:
@@ -241,7 +244,7 @@ class _Run:
         pause = self._behaviour.maintenance
         if group.empty is None or pause is None:
             return False
-        removed = self._origin + math.ceil((group.empty - self._origin) / pause) * pause
+        removed = self._started + math.ceil((group.empty - self._started) / pause) * pause
         if removed < time:
             group.next = math.inf
             return True
@@ -375,7 +378,7 @@ class _Run:
 
     def _is_forgotten(self, entry: _Entry, repeat: float, time: float) -> bool:
         pause = self._behaviour.cleaning
-        cleaned = self._origin + (time - self._origin) // pause * pause
+        cleaned = self._started + (time - self._started) // pause * pause
         return cleaned >= entry.time + min(2 * repeat, self._behaviour.retention)
 
     def _due(self, entry: _Entry | None, repeat: float) -> float:
