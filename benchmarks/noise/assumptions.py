@@ -1,7 +1,7 @@
 """Every rate and duration of the simulated fleet, with where it is from.
 
-Seconds and days are simulated. What has no public source is an assumption and says so; the documentation prints
-the table.
+Seconds and days are simulated. What has no public source is an assumption and says so; the documentation
+prints the table.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ class Assumption:
     source: str = ""
 
 
-_SPOT_TRACE = "a published trace of a group of 16 spot nodes of a scarce type: 910 drops in 136 events"
+_CLUSTER = "J. Dean, Google I/O 2008: 1,000 machine failures in the first year of a cluster of 1,800"
+_SPOT_TRACE = "skypilot-org/spot-traces, availability/16-node: 910 nodes lost in 136 events"
 _BUSY = "Numenta Anomaly Benchmark, realAWSCloudwatch: eight EC2 hosts, five without bursts, 0.60 on average"
 
 TABLE = {
-    "machine_failures": Assumption(
-        0.0015, "per host and day", "a machine dies", "published failure rates of large clusters"
-    ),
+    "machine_failures": Assumption(0.0015, "per host and day", "a machine dies", _CLUSTER),
     "spot_common": Assumption(
         0.0017, "per spot host and day", "AWS takes one back", "Spot Instance Advisor: under 5 % a month"
     ),

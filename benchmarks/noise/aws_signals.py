@@ -216,7 +216,7 @@ METRICS: Mapping[str, tuple[Metric, ...]] = {
         "AWS/RDS",
         {
             **dict.fromkeys(("CPUUtilization", "DiskQueueDepth"), _AVERAGE),
-            "DatabaseConnections": _MAXIMUM,
+            **dict.fromkeys(("DatabaseConnections", "MaximumUsedTransactionIDs"), _MAXIMUM),
             **dict.fromkeys(("FreeStorageSpace", "FreeableMemory"), _MINIMUM),
         },
     ),

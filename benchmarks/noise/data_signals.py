@@ -17,26 +17,6 @@ if TYPE_CHECKING:
 Source = Callable[["World", Machine, "Window", Wanted], Iterator[Series]]
 
 _TB = float(1 << 40)
-_HEAP = float(8 << 30)
-
-
-def _jvm(world: World, machine: Machine, window: Window, wanted: Wanted, job: str) -> Iterator[Series]:
-    """The agent's own view of its JVM: a heap that fills and is collected, again and again."""
-    if "jvm_memory_used_bytes" in wanted or "jvm_memory_max_bytes" in wanted:
-        rng = stream(world.seed, "jvm", machine.number, job)
-        period = rng.uniform(400, 1500)
-        saw = ((window.seconds + rng.uniform(0, period)) % period) / period
-        used = _HEAP * (0.3 + rng.uniform(0.35, 0.55) * saw)
-        if "jvm_memory_used_bytes" in wanted:
-            yield Series("jvm_memory_used_bytes", {"area": "heap"}, np.round(used))
-        if "jvm_memory_max_bytes" in wanted:
-            yield Series("jvm_memory_max_bytes", {"area": "heap"}, constant(window.count, _HEAP))
-    if "jvm_gc_collection_seconds_sum" in wanted:
-        rate = constant(window.count, 0.02)
-        again = restarts(world.answers(machine, job, window))
-        yield Series("jvm_gc_collection_seconds_sum", {"gc": "G1 Young Generation"}, counter(rate, again), 3)
-    if "jmx_scrape_error" in wanted:
-        yield Series("jmx_scrape_error", NONE, constant(window.count, 0))
 
 
 # --- HDFS and YARN -----------------------------------------------------------------------------------
@@ -58,20 +38,14 @@ def _namenode(world: World, machine: Machine, window: Window, wanted: Wanted) ->
         "hadoop_namenode_active": world.leads(machine, window).astype(float),
         "hadoop_namenode_safe_mode": constant(window.count, 0),
         "hadoop_namenode_fsnamesystem_missingblocks": constant(window.count, 0),
-        "hadoop_namenode_fsnamesystem_corruptblocks": constant(window.count, 0),
         "hadoop_namenode_fsnamesystem_blockstotal": blocks,
         "hadoop_namenode_fsnamesystem_underreplicatedblocks": np.round(40_000.0 * dead * 0.5 + 3),
         "hadoop_namenode_fsnamesystem_capacitytotal": capacity,
         "hadoop_namenode_fsnamesystem_capacityremaining": np.round(capacity * free),
-        "hadoop_namenode_fsnamesystem_capacityused": np.round(capacity * (1 - free)),
         "hadoop_namenode_fsnamesystem_lastcheckpointtime": checkpoint,
-        "hadoop_namenode_fsnamesystem_numlivedatanodes": live,
         "hadoop_namenode_fsnamesystem_numdeaddatanodes": dead,
-        "hadoop_namenode_fsnamesystem_staledatanodes": dead,
-        "hadoop_namenode_fsnamesystem_volumefailurestotal": constant(window.count, 0),
     }
     yield from each(values, wanted)
-    yield from _jvm(world, machine, window, wanted, "hdfs-namenode")
 
 
 def _cache(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
@@ -103,11 +77,9 @@ def _datanode(world: World, machine: Machine, window: Window, wanted: Wanted) ->
     values = {
         "hadoop_datanode_fsdatasetstate_capacity": constant(window.count, capacity),
         "hadoop_datanode_fsdatasetstate_remaining": remaining,
-        "hadoop_datanode_fsdatasetstate_dfsused": capacity - remaining,
         "hadoop_datanode_fsdatasetstate_numfailedvolumes": constant(window.count, 0),
     }
     yield from each(values, wanted)
-    yield from _jvm(world, machine, window, wanted, "hdfs-datanode")
 
 
 def _resourcemanager(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
@@ -115,8 +87,8 @@ def _resourcemanager(world: World, machine: Machine, window: Window, wanted: Wan
     own = machine.group.service == "hdfs"
     groups = ("datanode",) if own else ("etl-warehouse-core", "etl-warehouse-task",
                                         "etl-sessions-core", "etl-sessions-task")  # fmt: skip
-    live, known = world.counted(groups, "yarn-nodemanager", machine.cluster)
-    live, lost = live[cut], np.maximum(known - live, 0)[cut]
+    live, _ = world.counted(groups, "yarn-nodemanager", machine.cluster)
+    live = live[cut]
     active = world.leads(machine, window)
     megabytes = 96_000.0 * live
     again = restarts(world.answers(machine, "yarn-resourcemanager", window))
@@ -132,11 +104,9 @@ def _resourcemanager(world: World, machine: Machine, window: Window, wanted: Wan
         "hadoop_resourcemanager_rootqueue_appscompleted": counter(ended, again).round(),
         "hadoop_resourcemanager_rootqueue_appsfailed": counter(0.03 * ended, again).round(),
         "hadoop_resourcemanager_clustermetrics_numactivenms": np.where(active, live, zero),
-        "hadoop_resourcemanager_clustermetrics_numlostnms": np.where(active, lost, zero),
         "hadoop_resourcemanager_clustermetrics_numunhealthynms": zero,
     }
     yield from each(values, wanted)
-    yield from _jvm(world, machine, window, wanted, "yarn-resourcemanager")
 
 
 def _nodemanager(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
@@ -151,19 +121,16 @@ def _nodemanager(world: World, machine: Machine, window: Window, wanted: Wanted)
         "hadoop_nodemanager_badlogdirs": constant(window.count, 0),
     }
     yield from each(values, wanted)
-    yield from _jvm(world, machine, window, wanted, "yarn-nodemanager")
 
 
 # --- Alluxio and ZooKeeper ---------------------------------------------------------------------------
 
 
 def _alluxio_master(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
-    live, known = world.counted(("alluxio-worker",), "alluxio-worker", "")
+    live, _ = world.counted(("alluxio-worker",), "alluxio-worker", "")
     rng = stream(world.seed, "alluxio", machine.number)
-    lost = np.maximum(known - live, 0)[window.slice]
     values = {
         "Cluster_Workers": live[window.slice],
-        "Cluster_LostWorkers": lost,
         "Master_JournalFreePercent": 81 - 0.1 * (window.seconds % 14_400) / 3600,
         "Master_JournalFlushFailure": constant(window.count, 0),
         "Master_JournalCheckpointWarn": constant(window.count, 0),
@@ -207,8 +174,6 @@ def _zookeeper(world: World, machine: Machine, window: Window, wanted: Wanted) -
         "updatelatency_count": counter(writes, again).round(),
         "open_file_descriptor_count": constant(window.count, 171),
         "max_file_descriptor_count": constant(window.count, 65_536),
-        "outstanding_requests": constant(window.count, 0),
-        "avg_latency": constant(window.count, 1),
     }
     yield from each(values, wanted)
 
@@ -242,11 +207,9 @@ def _metastore(world: World, machine: Machine, window: Window, wanted: Wanted) -
     for name, found in sync.items():
         if name in wanted and machine.zone.endswith("a"):  # one of them runs the copying
             yield Series(name, {"sync": "disaster-recovery"}, found)
-    yield from _jvm(world, machine, window, wanted, "hive-metastore")
 
 
 def _trino(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
-    yield from _jvm(world, machine, window, wanted, "trino")
     if machine.group.name != "trino-coordinator":
         return
     state, cut = world.services, window.slice
@@ -255,12 +218,10 @@ def _trino(world: World, machine: Machine, window: Window, wanted: Wanted) -> It
     failing = rate * state.query_failures[cut]
     values = {
         "trino_querymanager_completedqueries_total": counter(rate, again).round(),
-        "trino_querymanager_failedqueries_total": counter(failing + 0.05 * rate, again).round(),
         "trino_querymanager_internalfailures_total": counter(0.25 * failing, again).round(),
         "trino_querymanager_externalfailures_total": counter(0.70 * failing, again).round(),
         "trino_querymanager_insufficientresourcesfailures_total": counter(0.05 * failing, again).round(),
         "trino_querymanager_queuedqueries": state.queries_queued[cut],
-        "trino_querymanager_runningqueries": np.round(40 * rate),
         "trino_querymanager_queuedtime_p95": state.queries_wait[cut].round(),
         "trino_clustermemorymanager_querieskilledduetooutofmemory": constant(window.count, 0),
     }
@@ -283,7 +244,6 @@ def _airflow(world: World, machine: Machine, window: Window, wanted: Wanted) -> 
         "airflow_dag_processing_import_errors": constant(window.count, 0),
         "airflow_executor_queued_tasks": state.tasks_queued[cut],
         "airflow_executor_running_tasks": state.tasks_running[cut],
-        "airflow_executor_open_slots": 64 - state.tasks_running[cut],
         "airflow_dagrun_schedule_delay_sum": counter(constant(window.count, 12 * 8 / 3600), again),
         "airflow_dagrun_schedule_delay_count": counter(constant(window.count, 12 / 3600), again).round(),
     }

@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.noise import incidents
 from benchmarks.noise.assumptions import value
-from benchmarks.noise.clock import START, Floats, load, smoothed, stream
+from benchmarks.noise.clock import Floats, load, smoothed, stream
 from benchmarks.noise.machines import Machine
-from benchmarks.noise.signals import NONE, Series, Wanted, constant, counter
+from benchmarks.noise.signals import Series, Wanted, constant, counter, each
 
 if TYPE_CHECKING:
     from benchmarks.noise.world import Window, World
@@ -34,7 +34,6 @@ def series(world: World, machine: Machine, window: Window, wanted: Wanted) -> It
     yield from _cpu(world, machine, window, wanted)
     yield from _memory(world, machine, window, wanted)
     yield from _disks(world, machine, window, wanted)
-    yield from _rest(world, machine, window, wanted)
 
 
 def used(world: World, machine: Machine, window: Window) -> Floats:
@@ -63,56 +62,47 @@ def _bursts(world: World, machine: Machine, rng: np.random.Generator) -> list[tu
 
 
 def _cpu(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
-    if not any(n in wanted for n in ("node_cpu_seconds_total", "node_load1", "node_load5", "node_load15")):
+    if "node_cpu_seconds_total" not in wanted:
         return
     share = used(world, machine, window)
     stolen = np.full(window.count, 0.002)
     for trap in world.traps:
         if trap.kind == "noisy-neighbour" and machine.id in trap.machines:
             stolen[(window.seconds >= trap.start) & (window.seconds < trap.end)] = 0.18
-    if "node_cpu_seconds_total" in wanted:
-        # One series stands for the mean of all processors: rules take the mean over them anyway.
-        modes = {
-            "idle": np.maximum(1 - share - stolen - 0.01, 0.001),
-            "iowait": np.full(window.count, 0.01),
-            "steal": stolen,
-            "user": share,
-        }
-        for mode, rate in modes.items():
-            yield Series("node_cpu_seconds_total", {"cpu": "0", "mode": mode}, counter(rate), 2)
-    for name, minutes in (("node_load1", 1), ("node_load5", 5), ("node_load15", 15)):
-        if name in wanted:
-            kernel = np.ones(minutes * 2) / (minutes * 2)
-            padded = np.concatenate([np.full(len(kernel) - 1, share[0]), share])
-            yield Series(name, NONE, machine.group.cores * np.convolve(padded, kernel, "valid"), 2)
+    # One series stands for the mean of all processors: rules take the mean over them anyway.
+    modes = {
+        "idle": np.maximum(1 - share - stolen - 0.01, 0.001),
+        "iowait": np.full(window.count, 0.01),
+        "steal": stolen,
+        "user": share,
+    }
+    for mode, rate in modes.items():
+        yield Series("node_cpu_seconds_total", {"cpu": "0", "mode": mode}, counter(rate), 2)
 
 
 def _memory(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
     names = ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes", "node_vmstat_oom_kill")
-    if not any(n in wanted for n in (*names, "node_vmstat_pgmajfault")):
+    if not any(name in wanted for name in names):
         return
     rng = stream(world.seed, "memory", machine.number)
     base = _MEMORY.get(machine.group.service, 0.4)
     share = np.clip(base + 0.03 * smoothed(rng, window.count, 20) + 0.03 * rng.standard_normal(), 0.05, 0.86)
-    kills = np.zeros(window.count)
+    killed = [o.start for o in machine.outages if o.cause == incidents.KILLED]
     for incident in world.incidents:
         if incident.kind == "memory-leak" and machine.id in incident.machines:
-            # It grows until the kernel kills the process, which begins again with little and leaks on.
-            own = incidents.LEAK_KILLS_AFTER * rng.uniform(0.95, 1.1)
-            inside = (window.seconds >= incident.start) & (window.seconds < incident.end)
-            cycle = np.where(inside, (window.seconds - incident.start) % own / own, 0.0)
-            share = np.where(inside, base + (0.995 - base) * cycle, share)
-            kills[1:][inside[1:] & (cycle[1:] < cycle[:-1])] = 1
+            begins = [incident.start, *(at for at in killed if incident.start < at < incident.end)]
+            for start, end in zip(begins, [*begins[1:], incident.end], strict=True):
+                inside = (window.seconds >= start) & (window.seconds < end)
+                grown = (window.seconds[inside] - start) / (1.1 * incidents.LEAK_KILLS_AFTER)
+                share[inside] = base + (0.995 - base) * grown
+    kills = sum((window.seconds >= at).astype(float) for at in killed) + np.zeros(window.count)
     total = machine.group.memory
     values = {
         "node_memory_MemAvailable_bytes": np.round(total * (1 - share)),
         "node_memory_MemTotal_bytes": constant(window.count, total),
-        "node_vmstat_oom_kill": np.cumsum(kills),
-        "node_vmstat_pgmajfault": counter(np.abs(2 + smoothed(rng, window.count, 10))).round(),
+        "node_vmstat_oom_kill": kills,
     }
-    for name, found in values.items():
-        if name in wanted:
-            yield Series(name, NONE, found)
+    yield from each(values, wanted)
 
 
 def _disks(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
@@ -151,49 +141,7 @@ def _file_system(
         "node_filesystem_size_bytes": constant(len(share), size),
         "node_filesystem_files_free": np.round(inodes * (1 - 0.4 * share)),
         "node_filesystem_files": constant(len(share), inodes),
-        "node_filesystem_readonly": constant(len(share), 0),
-        "node_filesystem_device_error": constant(len(share), 0),
     }
     for name, found in values.items():
         if name in wanted:
             yield Series(name, labels, found)
-
-
-def _rest(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
-    rng = stream(world.seed, "network", machine.number)
-    busy = 0.3 + 0.7 * load(_CPU[machine.group.service][2], window.seconds)
-    if "node_boot_time_seconds" in wanted:
-        yield Series("node_boot_time_seconds", NONE, constant(window.count, int(START + machine.running)))
-    if "node_timex_offset_seconds" in wanted:
-        yield Series("node_timex_offset_seconds", NONE, 0.001 * np.abs(smoothed(rng, window.count, 10)), 6)
-    if "node_timex_sync_status" in wanted:
-        yield Series("node_timex_sync_status", NONE, constant(window.count, 1))
-    for name, rate in (
-        ("node_network_receive_bytes_total", 4e7),
-        ("node_network_transmit_bytes_total", 3e7),
-        ("node_network_receive_errs_total", 0.0),
-        ("node_network_transmit_errs_total", 0.0),
-        ("node_network_receive_packets_total", 3e4),
-        ("node_network_transmit_packets_total", 3e4),
-    ):
-        if name in wanted:
-            yield Series(name, {"device": "ens5"}, counter(rate * busy).round())
-    for name, rate in (
-        ("node_disk_io_time_seconds_total", 0.25),
-        ("node_disk_read_time_seconds_total", 0.05),
-        ("node_disk_write_time_seconds_total", 0.08),
-        ("node_disk_reads_completed_total", 40.0),
-        ("node_disk_writes_completed_total", 60.0),
-        ("node_disk_read_bytes_total", 2e7),
-        ("node_disk_written_bytes_total", 1.5e7),
-    ):
-        if name in wanted:
-            yield Series(name, {"device": "nvme0n1"}, counter(rate * busy), 2)
-    if "node_systemd_unit_state" in wanted:
-        for job in machine.group.daemons:
-            failed = np.zeros(window.count)
-            for outage in machine.outages:
-                if outage.job == job and outage.cause in ("stopped", "broken image"):
-                    failed[(window.seconds >= outage.start) & (window.seconds < outage.end)] = 1
-            labels = {"name": f"{job}.service", "state": "failed", "type": "simple"}
-            yield Series("node_systemd_unit_state", labels, failed)

@@ -157,6 +157,18 @@ def _on(group: str) -> Effect:
     return effect
 
 
+def _leak(fleet: Fleet, start: float, end: float) -> tuple[str, ...]:
+    """Trino's workers grow until the kernel kills them, are started again, and grow on."""
+    members = _members(fleet, "trino-worker", start)
+    for index in members:
+        rng = stream(fleet.seed, "leak", index)
+        at = start
+        while (at := at + LEAK_KILLS_AFTER * rng.uniform(0.95, 1.1)) < end:
+            _silence(fleet, [index], Outage("trino", at, at + value("daemon_restart"), KILLED))
+    return tuple(fleet.machines[i].id for i in members)
+
+
+KILLED = "out of memory"
 DISK_FULL_AFTER = 6 * 3600.0
 LEAK_KILLS_AFTER = 5 * 3600.0
 USUAL_RUN = 1800.0
@@ -203,7 +215,7 @@ KINDS = (
     Kind("exporter-crash", REPORTED, "hdfs", (60, 90), 1800,
          "nobody sees those machines meanwhile", effect=_stopped("datanode", HOST)),
     Kind("memory-leak", REPORTED, "query", (400, 430), LEAK_KILLS_AFTER + 3600,
-         "an hour after the kernel begins to kill workers", hours=(1.6, 2.4), effect=_on("trino-worker")),
+         "an hour after the kernel begins to kill workers", hours=(1.6, 2.4), effect=_leak),
 )  # fmt: skip
 BY_NAME = {kind.name: kind for kind in KINDS}
 
@@ -337,11 +349,11 @@ def _rolling(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Gener
 
 
 def _spot_wave(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Generator, day: float) -> Trap:
-    """AWS takes a third of the warehouse's task machines back within two minutes."""
+    """AWS takes half of the warehouse's task machines back within two minutes."""
     start = _free(incidents, "etl", 2400, rng, day)
     members = [i for i, m in enumerate(fleet.machines)
                if m.group.name == "etl-warehouse-task" and m.in_service <= start < m.leaving]  # fmt: skip
-    taken = members[: max(1, len(members) // 3)]
+    taken = members[: max(2, len(members) // 2)]
     ids = tuple(fleet.machines[i].id for i in taken)
     for index in taken:
         fleet.take_back(index, start + float(rng.uniform(0, 120)))

@@ -19,6 +19,9 @@ from benchmarks.noise.roles import Group
 INF = math.inf
 HOST = "host"
 
+BEFORE = 8 * 3600.0
+"""Seconds of scaling and of clusters before the world begins: a list by hand still has what left then."""
+
 SCALE_IN, SPOT, REPLACED, EMR_END = "scale-in", "spot", "replaced", "emr-termination"
 
 
@@ -139,11 +142,11 @@ class Fleet:
                 found.append(index)
                 alive.append(index)
 
-        grow(self._wanted(group, max(start, 0.0)), start)
+        grow(self._wanted(group, max(start, -BEFORE)), start)
         if not group.peaks:
             return found
         below = 0
-        for at in np.arange(max(start, 0.0), min(end, self.end), value("scale_tick")):
+        for at in np.arange(max(start, -BEFORE), min(end, self.end), value("scale_tick")):
             wanted = self._wanted(group, float(at))
             below = below + 1 if wanted < len(alive) else 0
             if wanted > len(alive):
@@ -184,7 +187,7 @@ class Fleet:
         """One transient cluster after the other in each slot, with a short gap between them."""
         for slot in range(roles.SESSIONS):
             rng = stream(self.seed, "sessions", slot)
-            at = -rng.uniform(0, value("session_length"))
+            at = -BEFORE - rng.uniform(0, value("session_length"))
             number = 0
             while at < self.end:
                 length = rng.gamma(9, value("session_length") / 9)
@@ -200,6 +203,7 @@ class Fleet:
 
     def _fail(self) -> None:
         self._spot_events()
+        self._deployments()
         for index in range(len(self.machines)):
             machine = self.machines[index]
             rng = stream(self.seed, "failures", machine.number)
@@ -253,6 +257,25 @@ class Fleet:
         if found:
             self.machines[index] = replace(machine, outages=(*machine.outages, *found))
 
+    def _deployments(self) -> None:
+        """Once in a working day a release of each service restarts its daemons, one by one."""
+        for service in sorted({group.service for group in roles.GROUPS}):
+            for day in range(math.ceil(self.end / DAY)):
+                at = day * DAY + float(stream(self.seed, "release", service, day).uniform(9, 17)) * 3600
+                for group in (g for g in roles.GROUPS if g.service == service and g.daemons):
+                    members = self._members(group, at)
+                    pause = min(2 * value("daemon_restart"), 3600 / max(1, len(members)))
+                    for index in members:
+                        self._restart(index, at)
+                        at += pause
+                    at += 300
+
+    def _restart(self, index: int, at: float) -> None:
+        machine = self.machines[index]
+        until = at + value("daemon_restart")
+        outages = (Outage(job, at, until, "deployment") for job in machine.group.daemons)
+        self.machines[index] = replace(machine, outages=(*machine.outages, *outages))
+
     def _spot_events(self) -> None:
         """AWS takes spot instances of one type and zone back together."""
         groups = [g for g in (*roles.WAREHOUSE, *roles.SESSION) if g.spot]
@@ -261,11 +284,12 @@ class Fleet:
             rate = value(f"spot_{group.spot}") / value("spot_share")  # events a day
             for _ in range(int(rng.poisson(rate * self.end / DAY))):
                 at = float(rng.uniform(0, self.end))
-                members = [i for i, m in enumerate(self.machines) if m.group is group and self._up(m, at)]
+                members = self._members(group, at)
                 self._take(members, at, rng)
 
-    def _up(self, machine: Machine, at: float) -> bool:
-        return machine.in_service <= at < machine.leaving
+    def _members(self, group: Group, at: float) -> list[int]:
+        """Indices of the machines of a group that are in service."""
+        return [i for i, m in enumerate(self.machines) if m.group is group and m.in_service <= at < m.leaving]
 
     def _take(self, members: Sequence[int], at: float, rng: np.random.Generator) -> None:
         taken = [i for i in members if rng.random() < value("spot_share") * rng.uniform(0.4, 1.6)]

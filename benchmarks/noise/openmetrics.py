@@ -161,12 +161,12 @@ class _Text:
         if not len(at):
             return b""
         head = np.frombuffer(_head(name, labels), dtype=np.uint8)
-        digits = _digits(values[at], decimals)
+        written = digits(values[at], decimals)
         stamps = self._stamps[at]
-        rows = np.empty((len(at), len(head) + digits.shape[1] + stamps.shape[1]), dtype=np.uint8)
+        rows = np.empty((len(at), len(head) + written.shape[1] + stamps.shape[1]), dtype=np.uint8)
         rows[:, : len(head)] = head
-        rows[:, len(head) : len(head) + digits.shape[1]] = digits
-        rows[:, len(head) + digits.shape[1] :] = stamps
+        rows[:, len(head) : len(head) + written.shape[1]] = written
+        rows[:, len(head) + written.shape[1] :] = stamps
         return rows.tobytes()
 
     def sparse(self, name: str, labels: Mapping[str, str], values: Floats) -> bytes:
@@ -184,7 +184,7 @@ def _head(name: str, labels: Mapping[str, str]) -> bytes:
     return f"{name}{{{pairs}}} ".encode()
 
 
-def _digits(values: Floats, decimals: int) -> NDArray[np.uint8]:
+def digits(values: Floats, decimals: int) -> NDArray[np.uint8]:
     """Each value as a row of digits, all rows equally wide: leading zeros are numbers all the same."""
     whole = np.rint(values * 10**decimals).astype(np.int64)
     width = max(decimals + 1, len(str(int(whole.max()))))

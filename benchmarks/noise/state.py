@@ -15,7 +15,7 @@ GIB = float(1 << 30)
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """An SQS queue per step: messages `sent` and `deleted` a minute and `visible`; seconds, the oldest's `age`."""
+    """An SQS queue per step: messages sent and deleted a minute, visible, and the oldest's age in seconds."""
 
     sent: Floats
     deleted: Floats
@@ -151,6 +151,7 @@ class Services:
                 "FreeStorageSpace": 90 * GIB - 300 * self.times,
                 "FreeableMemory": (3.2 + 0.1 * self.noise("airflow-memory")) * GIB,
                 "DiskQueueDepth": np.abs(0.1 + 0.05 * self.noise("airflow-disk")),
+                "MaximumUsedTransactionIDs": 4e7 + 5 * self.times,  # PostgreSQL alone has these
             },
         }
 

@@ -5,6 +5,7 @@ Times of targets are Unix seconds, as a Prometheus has them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -79,11 +80,43 @@ def by_hand(world: World, updates: Sequence[float] | None = UPDATES) -> tuple[Li
 
 def _next(at: float, updates: Sequence[float]) -> float:
     """The first update at or after a time."""
-    if at == float("inf"):
+    if at == math.inf:
         return at
     day = at // DAY
     times = (d * DAY + hour * 3600 for d in (day, day + 1) for hour in sorted(updates))
     return next(t for t in times if t >= at)
+
+
+def live(
+    world: World,
+    ever: Iterable[tuple[str, str, Labels]],
+    sync: float = 60.0,
+    apply: float = 30.0,
+    *,
+    lifecycle: bool = True,
+) -> tuple[Listed, ...]:
+    """The targets of a Prometheus whose list is generated anew every `sync` seconds, and read `apply` later.
+
+    `ever`: job, address and labels of all that is generated from `inventory.everything`; they do not depend
+    on when a machine is there, so that only its time is left to say. The first list is there from the
+    beginning. Without `lifecycle` what boots or leaves is taken for in service.
+    """
+    machines = by_address(world)
+    found = []
+    for job, address, labels in ever:
+        machine = machines[address.rpartition(":")[0]]
+        first, last = (machine.in_service, machine.leaving) if lifecycle else (machine.launched, machine.gone)
+        start = 0.0 if first <= 0 else _looked(first, sync) + apply
+        end = world.end if last >= world.end else _looked(last, sync) + apply
+        end = min(end, world.end)
+        if last > 0 and start < end and _looked(max(first, 0.0), sync) < last:
+            found.append(Listed(job, address, labels, START + start, START + end))
+    return tuple(sorted(found))
+
+
+def _looked(at: float, sync: float) -> float:
+    """The first look at the inventory at or after a time."""
+    return math.ceil(at / sync) * sync
 
 
 def by_address(world: World) -> Mapping[str, Machine]:

@@ -62,7 +62,7 @@ class World:
         fleet = Fleet(seed, hosts, days)
         self.incidents: tuple[Incident, ...] = incidents.schedule(fleet, seed, split, days)
         self.traps: tuple[Trap, ...] = incidents.traps(fleet, self.incidents, seed, split, days)
-        self.machines: tuple[Machine, ...] = tuple(m for m in fleet.machines if m.gone > 0)
+        self.machines: tuple[Machine, ...] = tuple(fleet.machines)
         self.clusters: tuple[Cluster, ...] = tuple(fleet.clusters)
         self.services = Services(seed, self.times, self.incidents, hosts)
         self._sizes = fleet.sizes
@@ -246,8 +246,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = openmetrics.parts(world, targets, cloudwatch, folder, Wanted())
         size = sum(path.stat().st_size for path in files)
         print(
-            f"{name}: {len(targets)} targets, blind {seen.blind_share:.1%} of {seen.host_hours:.0f} host-hours, "
-            f"{seen.gone:.0f} hours of what is gone; {size / 2**20:.0f} MiB in {time.monotonic() - began:.0f} s"
+            f"{name}: {len(targets)} targets, blind {seen.blind_share:.1%} of {seen.host_hours:.0f} hours, "
+            f"{seen.gone:.0f} hours of what is gone; "
+            f"{size / 2**20:.0f} MiB in {time.monotonic() - began:.0f} s"
         )
     return 0
 
