@@ -23,13 +23,11 @@ Run = Mapping[str, Any]
 Results = Mapping[str, Any]
 
 
-def results(
-    runs: Sequence[Run],
-    null_recall: float,
-    ablation: Mapping[str, Any],
-    confirmed: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What benchmarks/results/noise.json holds. `ratios` are those of the largest fleet that was run."""
+def results(runs: Sequence[Run], null_recall: float, further: Mapping[str, Any]) -> dict[str, Any]:
+    """What benchmarks/results/noise.json holds. `ratios` are those of the largest fleet that was run.
+
+    `further`: "ablation" and "confirmed", if there is any.
+    """
     sizes = sorted({run["hosts"] for run in runs})
     found = {
         "runs": list(runs),
@@ -41,8 +39,7 @@ def results(
             for g in gates.gates(runs, null_recall)
         ],
     }
-    further = {"ablation": dict(ablation), "confirmed": dict(confirmed)}
-    return {**found, **{name: value for name, value in further.items() if value}}
+    return {**found, **further}
 
 
 # --- on the terminal ---------------------------------------------------------------------------------

@@ -49,8 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     runs: list[dict[str, Any]] = []
     null: list[float] = []
-    ablation: dict[str, Any] = {}
-    confirmed: dict[str, Any] = {}
+    further: dict[str, Any] = {}
+    first: tuple[Scene, dict[str, Outcome]] | None = None
+
+    def written() -> dict[str, Any]:
+        """All that is known so far; a run of hours that is cut off leaves what it had."""
+        results = report.results(runs, max(null, default=0.0), further)
+        options.output.write_bytes(emit.json_pretty(results))
+        return results
+
     for hosts in options.hosts:
         for split in options.splits:
             for seed in options.seeds or SEEDS[split]:
@@ -59,17 +66,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 null.append(nothing(scene).recall)
                 runs.append(_entry(scene, found))
                 print(report.lines(runs[-1]), flush=True)
-                if options.docs and len(runs) == 1:
-                    PICTURES.mkdir(parents=True, exist_ok=True)
-                    (PICTURES / "noise-day.svg").write_text(_day(scene, found), encoding="utf-8")
-                if options.confirm and not confirmed:
-                    confirmed = _confirmed(scene, found)
-                if options.ablation and not ablation:
-                    ablation = _ablation(scene, found, options.folder)
-                    print(report.ablation_table(ablation), flush=True)
-    results = report.results(runs, max(null, default=0.0), ablation, confirmed)
+                first = first or (scene, found)
+                written()
+    if first and options.docs:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        (PICTURES / "noise-day.svg").write_text(_day(*first), encoding="utf-8")
+    if first and options.confirm:
+        further["confirmed"] = _confirmed(*first)
+        written()
+    if first and options.ablation:
+        further["ablation"] = _ablation(*first, options.folder)
+        print(report.ablation_table(further["ablation"]), flush=True)
+    results = written()
     print(report.gate_table(results))
-    options.output.write_bytes(emit.json_pretty(results))
     if options.docs:
         report.write(results)
     return 0 if all(gate["holds"] or gate["goal"] for gate in results["gates"]) else 1
