@@ -68,11 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             null.append(nothing(scene).recall)
             runs.append(_entry(scene, found))
             print(report.lines(runs[-1]), flush=True)
+            if options.docs and not first:
+                PICTURES.mkdir(parents=True, exist_ok=True)
+                (PICTURES / "noise-day.svg").write_text(_day(scene, found), encoding="utf-8")
             first = first or (scene, found)
             written()
-    if first and options.docs:
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        (PICTURES / "noise-day.svg").write_text(_day(*first), encoding="utf-8")
     if first and options.confirm:
         further["confirmed"] = _confirmed(*first)
         written()
