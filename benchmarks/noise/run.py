@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -48,6 +49,7 @@ class Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that engines and folders do not stay behind
     runs: list[dict[str, Any]] = []
     null: list[float] = []
     further: dict[str, Any] = {}
