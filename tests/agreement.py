@@ -33,7 +33,6 @@ RULES, SCENARIOS, INTERVALS = 1000, 300, 1000
 _AT_ONCE = 150  # scenarios that share an Alertmanager
 _UNIT = 1.5  # seconds
 _ATTEMPTS = 4
-_PLAIN = Style()
 _CLEANING_UNIT, _CLEANING_HORIZON = 10.0, 22  # an older Alertmanager cleans up each 30 seconds
 
 
@@ -54,11 +53,11 @@ def rules(promtool: engines.Engine) -> dict[str, Any]:
     return {"rules": RULES, "states": compared, "disagreements": said}
 
 
-def routes(alertmanager: engines.Engine, style: Style = _PLAIN) -> dict[str, Any]:
+def routes(alertmanager: engines.Engine) -> dict[str, Any]:
     agreed = model = real = repeated = episodes = 0
     differences: list[Any] = []
     for first in range(0, SCENARIOS, _AT_ONCE):
-        chosen = [agreement_routes.scenario(n, style=style) for n in range(first, first + _AT_ONCE)]
+        chosen = [agreement_routes.scenario(n) for n in range(first, first + _AT_ONCE)]
         expected = agreement_routes.expected(chosen, alertmanager.version[:2])
         episodes += sum(len(s.episodes) for s in chosen)
         unit = _UNIT
@@ -82,7 +81,15 @@ def routes(alertmanager: engines.Engine, style: Style = _PLAIN) -> dict[str, Any
 
 
 def boundary(alertmanager: engines.Engine) -> dict[str, Any]:
-    return routes(alertmanager, Style(exact=True))
+    """A race between the delivery of a notification and the delay of a timer: the machine decides it."""
+    chosen = [agreement_routes.scenario(n, style=Style(exact=True)) for n in range(_AT_ONCE)]
+    with tempfile.TemporaryDirectory() as folder:
+        found = agreement_routes.observe(chosen, alertmanager, Path(folder), _UNIT)
+    agreed = {}
+    for name, delivery in (("one_flush_later", 0.01), ("at_that_flush", 0.0)):
+        expected = agreement_routes.expected(chosen, alertmanager.version[:2], delivery=delivery)
+        agreed[name], _ = agreement_routes.compare(expected, found.told)
+    return {"scenarios": len(chosen), "real": len(found.told), "agreed": agreed, "differences": []}
 
 
 def cleaning(alertmanager: engines.Engine) -> dict[str, Any]:

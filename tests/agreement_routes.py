@@ -199,6 +199,7 @@ def expected(
     *,
     unit: float = 0.0,
     started: float = 0.0,
+    delivery: float = 0.01,
 ) -> list[tuple[float, Told]]:
     """What the model tells. `unit`: seconds that one is for the real Alertmanager, where it matters what that
     cleans up twice a minute, however fast the rest runs. `started`: when it did, in units.
@@ -212,7 +213,7 @@ def expected(
         [episode for s in scenarios for episode in s.episodes],
         silences=[silence for s in scenarios for silence in s.silences],
         until=horizon,
-        behaviour=Behaviour(known.one_source, pause, cleaning=1e9, resending=RESENDING),
+        behaviour=Behaviour(known.one_source, pause, cleaning=1e9, delivery=delivery, resending=RESENDING),
         started=started,
     )
     return [(n.time, _of_model(n)) for n in outcome.notifications]

@@ -130,3 +130,10 @@ def _address_with_secret(value: str) -> bool:
         )
     except ValueError:
         return False
+
+
+def in_query(url: str) -> str:
+    """The name of a parameter in a URL's query that holds a secret in all likelihood, or nothing."""
+    # urlsplit would judge an address in brackets as well.
+    names = [name for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True)]
+    return next((name for name in names if _SECRET_PARAMETER.search(name)), "")
