@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,3 +104,23 @@ def set_label(text: str, name: str, value: str) -> str:
     """The expression with a label set to a value in each of its series."""
     literal = templating.promql_string(value.replace("$", "$$"))
     return f'label_replace({text}, "{name}", "{literal}", "", "")'
+
+
+def limited_to(text: str, labels: Mapping[str, str]) -> str:
+    """The expression over series that have these labels alone. Raises ValueError for what is none."""
+    return str(
+        pq.transform(
+            pq.parse(text),
+            lambda node: _narrowed(node, labels) if type(node) is pq.VectorSelector else None,
+        ).prettify()
+    )
+
+
+def _narrowed(node: Any, labels: Mapping[str, str]) -> Any:
+    written = ",".join(f"{name}={promql.quoted(value)}" for name, value in sorted(labels.items()))
+    # Nothing but braces follows a name, and in a name there are none.
+    name, brace, rest = node.prettify().partition("{")
+    if brace:
+        return pq.parse(f"{name}{{{written},{rest}")
+    metric, space, modifiers = name.partition(" ")
+    return pq.parse(f"{metric}{{{written}}}{space}{modifiers}")

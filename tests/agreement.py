@@ -26,11 +26,11 @@ from mac import engines
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULTS = PROJECT / "benchmarks/results/agreement.json"
-GENERATIONS = ("bookworm", "trixie", "sid")
+GENERATIONS = ("sid", "trixie", "bookworm")
 
 RULES, SCENARIOS, INTERVALS = 1000, 300, 1000
-_AT_ONCE = 60  # scenarios that share an Alertmanager
-_UNIT = 0.8  # seconds
+_AT_ONCE = 150  # scenarios that share an Alertmanager
+_UNIT = 1.5  # seconds
 _ATTEMPTS = 4
 _CLEANING_UNIT, _CLEANING_HORIZON = 10.0, 22  # an older Alertmanager cleans up each 30 seconds
 
@@ -85,8 +85,6 @@ def boundary(alertmanager: engines.Engine) -> dict[str, Any]:
 
 def cleaning(alertmanager: engines.Engine) -> dict[str, Any]:
     """In real time: when an empty group is removed decides how long its next alert waits."""
-    if alertmanager.version >= (0, 29, 0):
-        return {"differences": []}
     horizon, unit = _CLEANING_HORIZON, _CLEANING_UNIT
     chosen = [agreement_routes.scenario(seed, horizon) for seed in range(400)]
     with tempfile.TemporaryDirectory() as folder:
@@ -131,26 +129,32 @@ SECTIONS: Mapping[str, tuple[str, Callable[[engines.Engine], dict[str, Any]]]] =
 }
 
 
+def _kept(section: str, used: str, found: Mapping[str, Any]) -> None:
+    """Beside what other sections have, which may be run at the same time."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results.setdefault(section, {})[used] = found
+    RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the models of the forecast with the real engines.")
     parser.add_argument("section", nargs="*", choices=[[], *SECTIONS], help="all of them by default")
     chosen = parser.parse_args().section or list(SECTIONS)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     wrong = False
     for section in chosen:
         tool, compare = SECTIONS[section]
-        results[section] = {}
         for generation in GENERATIONS:
             used = engine(generation, tool)
+            if section == "cleaning" and used.version >= (0, 29, 0):
+                continue  # it removes a group with its last alert
             began = time.monotonic()
             found = compare(used)
-            results[section][str(used)] = found
+            _kept(section, str(used), found)
             parted = found.get("disagreements", found.get("differences"))
             wrong = wrong or bool(parted)
             counts = {n: v for n, v in found.items() if n not in ("disagreements", "differences")}
             spent = time.monotonic() - began
             print(f"{spent:5.0f} s  {section}, {used}: {counts}, {len(parted)} differ", flush=True)
-            RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
     return 1 if wrong else 0
 
 

@@ -1,7 +1,7 @@
 """The model of Alertmanager beside a real one: random routes and alerts, in time that runs faster.
 
 A scenario's times are in units. The model takes a unit for a second; for the real Alertmanager it is a part
-of one. Alerts start at whole units and end a quarter later, groups are flushed at .6, so that no order is
+of one. Alerts start at whole units and end a bit later, groups are flushed at .6, so that no order is
 left to chance. All scenarios of a run share one Alertmanager: each has its own label `case`, its own routes,
 and its own inhibition rules.
 """
@@ -29,7 +29,7 @@ from mac.matchers import Matcher
 HORIZON = 48
 MARGIN = 0.2  # units by which alerts may be posted too late for the order to stay as it is
 RESENDING = Resending(delay=1.5, retention=7.0)
-_FLUSH, _END, _CLEANED = 0.6, 0.25, 0.2  # of a unit
+_FLUSH, _END, _CLEANED = 0.6, 0.2, 0.2  # of a unit
 _LIFE = 30.0  # units for which a firing alert is valid unless it is sent again
 
 _LABELS = {"alertname": ("Down", "Slow", "Full"), "service": ("x", "y"), "severity": ("page", "ticket")}
@@ -148,7 +148,8 @@ def _episodes(dice: random.Random, case: str, horizon: int) -> Iterable[Episode]
         own = labels({**chosen, "number": str(number % 4), "case": case, "id": str(number)})
         start = dice.randrange(1, 20)
         while start < horizon - 4:
-            end = start + dice.choice((1, 2, 3, 5, 8, 13, 40)) + _END
+            # Each has its own moment: a group that a resolved alert brings about is flushed there, too.
+            end = start + dice.choice((1, 2, 3, 5, 8, 13, 40)) + _END + 0.012 * number
             again = int(end) + dice.randrange(1, 12)
             over = end < horizon
             yield Episode(own, start, end if over else None, interval=1.0, repeated_until=again)

@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import agreement_calendar
 import agreement_routes
+import builders
 import pytest
 from conftest import PROJECT, engine_path
 
@@ -21,7 +21,6 @@ from mac.forecast.alertmanager import Behaviour, simulate
 from mac.forecast.calendar import read_interval
 from mac.forecast.model import Cause, Episode, Lever, Outcome, Reason, Saved, Silence, labels
 from mac.matchers import Matcher
-from mac.model import Catalog
 
 Document = dict[str, Any]
 
@@ -67,13 +66,6 @@ def told(outcome: Outcome) -> list[tuple[float, str, list[str], list[str]]]:
 
 def held(outcome: Outcome) -> list[tuple[str, Reason, str, bool]]:
     return [(s.episode.name, s.reason, s.by, s.never) for s in outcome.suppressed]
-
-
-@cache
-def shipped() -> Catalog:
-    catalog = standards.load(PROJECT).catalog
-    assert catalog is not None
-    return catalog
 
 
 # --- beside the real one -----------------------------------------------------------------------------
@@ -122,6 +114,13 @@ def test_what_fires_is_repeated_and_a_repeat_interval_is_rounded_up_to_a_flush()
     assert [t for t, *_ in told(run(odd, alert("A", 0, None), until=5000))] == [30, 2130, 4230]
 
 
+def test_a_repeat_interval_beyond_the_retention_of_the_log_repeats_when_that_is_over() -> None:
+    day = 86_400
+    outcome = run(config(repeat_interval="30d"), alert("A", 0, None), until=11 * day)
+    # Five days, and at most a quarter of an hour until the log is cleaned.
+    assert [round(n.time / day, 1) for n in outcome.notifications] == [0.0, 5.0, 10.0]
+
+
 def test_an_alert_that_ends_within_group_wait_is_never_told() -> None:
     outcome = run(config(), alert("A", 0, 20))
     assert told(outcome) == []
@@ -152,6 +151,22 @@ def test_a_resolved_alert_that_its_prometheus_repeats_is_told_again_beside_anoth
         (330, "resolved", ["B"], ["A"]),
         (630, "new alert", ["B", "C"], ["A"]),
     ]
+
+
+def test_an_alert_that_two_rules_send_fires_as_long_as_one_of_them_says_so() -> None:
+    both = [alert("A", 0, 400), alert("A", 200, 1000), alert("A", 300, 350), alert("A", 1000, 1001)]
+    assert told(run(config(), *both)) == [(30, "new group", ["A"], []), (1230, "resolved", [], ["A"])]
+    lasting = run(config(), alert("A", 0, 400), alert("A", 200, None), until=900)
+    assert told(lasting) == [(30, "new group", ["A"], [])]
+
+
+def test_an_older_alertmanager_lets_an_alert_wait_for_a_group_that_is_empty_and_not_yet_gone() -> None:
+    """Empty groups are removed each 30 s from its start: here at 340, and the group is empty from 330 on."""
+    older = Behaviour(maintenance=30.0)
+    first = replace(alert("A", 0, 100), repeated_until=100.0)
+    for start, first_told in ((338, 630), (345, 375)):
+        outcome = run(config(), first, alert("B", start, None), until=700, behaviour=older, started=10.0)
+        assert [n.time for n in outcome.notifications if n.firing] == [30, first_told]
 
 
 @pytest.mark.parametrize(
@@ -232,8 +247,10 @@ def test_what_is_no_configuration_is_refused(document: Document) -> None:
 
 
 def test_the_shipped_configuration_is_read_and_each_severity_reaches_its_receiver() -> None:
-    found = routes.read(routing.alertmanager(shipped()))
-    team = min(shipped().teams)
+    catalog = standards.load(PROJECT).catalog
+    assert catalog is not None
+    found = routes.read(routing.alertmanager(catalog))
+    team = min(catalog.teams)
     taken = found.root.match({conventions.TEAM: team, conventions.SEVERITY: "page"})
     assert [route.receiver for route in taken] == [conventions.receiver(team, "page")]
 
@@ -432,8 +449,12 @@ def test_a_lever_that_is_not_used_saves_nothing() -> None:
 
 def test_a_day_of_thousands_of_episodes_takes_about_a_second() -> None:
     """Counted as work, not as time: this machine may be busy."""
-    found = routes.read(routing.alertmanager(shipped()))
-    teams = sorted(shipped().teams)
+    teams = [f"team-{n}" for n in range(6)]
+    store = builders.standard("store")
+    dependent = [builders.standard(f"standard-{n}", depends_on=("store",)) for n in range(20)]
+    made = builders.catalog(store, *dependent, default_team=teams[0])
+    made = replace(made, teams={name: builders.team(name) for name in teams})
+    found = routes.read(routing.alertmanager(made))
     episodes = [
         Episode(
             labels(
@@ -444,6 +465,7 @@ def test_a_day_of_thousands_of_episodes_takes_about_a_second() -> None:
                     "cell": f"cell-{n % 4}",
                     "team": teams[n % len(teams)],
                     "severity": ("page", "ticket", "info")[n % 3],
+                    "standard": "store" if n % 7 == 0 else f"standard-{n % 20}",
                     "outage": "true" if n % 7 == 0 else "",
                     "id": str(n),
                 }
@@ -451,7 +473,7 @@ def test_a_day_of_thousands_of_episodes_takes_about_a_second() -> None:
             60.0 * (n % 1400),
             60.0 * (n % 1400) + 60.0 * (1 + n * 7919 % 300),
         )
-        for n in range(5000)
+        for n in range(3000)
     ]
     begin = time.process_time()
     outcome = simulate(found, episodes, until=86_400)

@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 from conftest import PROJECT
 
-from benchmarks.noise import aws_signals, data_signals, incidents, inventory, openmetrics, roles, views
+from benchmarks.noise import (
+    assumptions,
+    aws_signals,
+    data_signals,
+    incidents,
+    inventory,
+    openmetrics,
+    page,
+    roles,
+    views,
+)
 from benchmarks.noise.clock import START, STEP, Floats
 from benchmarks.noise.incidents import Incident
 from benchmarks.noise.machines import HOST, INF, Machine
@@ -97,6 +107,14 @@ def test_each_kind_of_incident_is_in_one_split_and_each_split_has_traps() -> Non
         assert set(incidents.SEEDS[split]).isdisjoint(
             seed for other, seeds in incidents.SEEDS.items() if other != split for seed in seeds
         )
+
+
+def test_the_page_of_the_world_says_what_the_code_does() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.rendered(text) == text, "python -m benchmarks.noise.page"
+    for kind in incidents.KINDS:
+        assert f"| {kind.name} | {kind.split} | {kind.service} |" in text
+    assert text.count("| assumed |") == sum(not a.source for a in assumptions.TABLE.values())
 
 
 @pytest.mark.parametrize("split", incidents.SPLITS)

@@ -6,6 +6,7 @@ much later a person can still prevent the harm. No rule of any configuration is 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -277,6 +278,11 @@ def traps(
     return tuple(sorted(found, key=lambda t: (t.start, t.kind)))
 
 
+def described(name: str) -> str:
+    """What happens in a trap of this kind, in a sentence."""
+    return inspect.cleandoc(_TRAPS[name].__doc__ or "").replace("\n", " ")
+
+
 def _free(
     incidents: tuple[Incident, ...], service: str, length: float, rng: np.random.Generator, day: float
 ) -> float:
@@ -311,7 +317,7 @@ def _emr_end(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Gener
 
 
 def _batch(fleet: Fleet, incidents: tuple[Incident, ...], rng: np.random.Generator, day: float) -> Trap:
-    """The night's jobs keep every NodeManager of the warehouse busy for two hours, as every night."""
+    """The night's jobs keep the core machines of the warehouse busy for two hours, as every night."""
     start, end = day + 1.4 * 3600, day + 3.6 * 3600
     ids = tuple(m.id for m in _alive(fleet, "etl-warehouse-core", start))
     return Trap("nightly-batch", "etl", start, end, ids)

@@ -6,7 +6,7 @@ Times are seconds from the world's start; what began before it has a negative ti
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,10 +69,6 @@ class Machine:
         """On the loopback, so that nothing generated from it ever reaches a network."""
         return f"127.{16 + (self.number >> 16)}.{self.number >> 8 & 255}.{self.number & 255}"
 
-    @property
-    def name(self) -> str:
-        return f"{self.group.name}-{self.number}"
-
     def jobs(self) -> dict[str, int]:
         return {HOST: roles.HOST_PORT, **self.group.daemons}
 
@@ -108,6 +104,7 @@ class Fleet:
     # --- launching --------------------------------------------------------------------------------
 
     def launch(self, group: Group, at: float, zone: str, cluster: str, rack: int = 0) -> int:
+        """A machine that is asked for at a time, and stays; its index."""
         rng = stream(self.seed, "boot", len(self.machines))
         running = at + value("boot_running")
         booted = at + max(60.0, rng.gamma(16, value("boot_exporter") / 16))
@@ -121,6 +118,7 @@ class Fleet:
         return len(self.machines) - 1
 
     def leave(self, index: int, at: float, why: str, off: float | None = None) -> None:
+        """The machine is terminated from a time on. `off`: its last answer, when it is dead already."""
         rng = stream(self.seed, "leave", index)
         after = value("spot_notice") if why == SPOT else max(15.0, rng.exponential(value("shutdown")))
         last = at + after if off is None else off
@@ -306,7 +304,3 @@ class Fleet:
             new = self.launch(before.group, at + wait, before.zone, before.cluster)
             if before.leaving < INF:
                 self.leave(new, max(before.leaving, self.machines[new].in_service + 60), before.why)
-
-
-def in_service(machines: Sequence[Machine], at: float) -> Iterator[Machine]:
-    return (m for m in machines if m.in_service <= at < m.leaving)

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mac.forecast.model import Episode, Labels, Notification, Status
-
 from mac import conventions
+from mac.forecast.model import Episode, Labels, Notification, Status
 from mac.model import AlertSeverity
 
 AFTERMATH = 2 * 3600.0

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, groupby
 
 from mac import matchers
 from mac.forecast.inhibition import Inhibition, Ties, ties
@@ -71,13 +71,27 @@ def simulate(
 ) -> Outcome:
     """What is told until that time (Unix seconds), and what is not.
 
-    Episodes of the same labels must not overlap. `started` is when the Alertmanager did, from which it counts
-    its cleaning; by default with the first alert. Alerts that fire from the beginning are told as new.
+    Episodes of the same labels that overlap are taken as one. `started` is when the Alertmanager did, from
+    which it counts its cleaning; by default with the first alert. Alerts that fire from the beginning are
+    told as new.
     """
-    ordered = sorted(episodes, key=lambda e: (e.start, e.labels))
+    ordered = sorted(_joined(episodes), key=lambda e: (e.start, e.labels))
     if started is None:
         started = ordered[0].start if ordered else 0.0
     return _Run(configuration, silences, behaviour or Behaviour(), until, started).work(ordered)
+
+
+def _joined(episodes: Iterable[Episode]) -> Iterator[Episode]:
+    """Two rules, or two Prometheus, may send the same alert: it fires as long as one of them says so."""
+    for _, same in groupby(sorted(episodes, key=lambda e: (e.labels, e.start)), key=lambda e: e.labels):
+        first, *others = same
+        for episode in others:
+            if first.end is not None and episode.start >= first.end:
+                yield first
+                first = episode
+            elif first.end is not None and (episode.end is None or episode.end > first.end):
+                first = replace(first, end=episode.end, repeated_until=episode.repeated_until)
+        yield first
 
 
 # --- state -------------------------------------------------------------------------------------------
@@ -306,6 +320,8 @@ class _Run:
         """Whether a flush may have something to say although nothing arrives before it."""
         if group.route.mutes or group.route.active:
             return True
+        if group.route.repeat_interval > self._behaviour.retention:
+            return True  # it is forgotten that it was told
         alerts = (self._numbered[number] for number in group.alerts)
         return any(known.silences or known.ties.targets for known in alerts)
 

@@ -18,6 +18,7 @@ the resend delay.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -141,8 +142,8 @@ class _Alert:
     annotations: Labels = ()
 
 
-_Points = Mapping[int, tuple[Series, float]]
-"""Evaluation (a number) → the series that is there, and its value."""
+_Presence = Sequence[tuple[Series, Sequence[int]]]
+"""The series that come to an alert's labels, and the evaluations (numbers, rising) at which each does."""
 
 
 class _Machine:
@@ -165,7 +166,7 @@ class _Machine:
         self._rule, self._interval = stretch.rule, stretch.interval
         times = _Times(stretch, failing)
         for key in sorted({*present, *self._active}):
-            self._alert(key, present.get(key, {}), times)
+            self._alert(key, present.get(key, ()), times)
 
     def stop(self) -> None:
         """The horizon: what is active stays so."""
@@ -190,25 +191,27 @@ class _Machine:
 
     # --- which alerts are there at which evaluation --------------------------------------------------
 
-    def _present(self, stretch: Stretch) -> tuple[dict[Labels, _Points], set[int]]:
+    def _present(self, stretch: Stretch) -> tuple[Mapping[Labels, _Presence], set[int]]:
         """The alerts whose series are there, and the evaluations at which two come to the same labels."""
         templates = [(name, gotemplate.parse(text)) for name, text in stretch.rule.labels]
         changes = any(template.uses_value for _, template in templates)
-        found: dict[Labels, dict[int, tuple[Series, float]]] = {}
-        failing: set[int] = set()
+        found: dict[Labels, list[tuple[Series, Sequence[int]]]] = {}
         for series in stretch.series:
-            key: Labels | None = None
-            for time, value in series.points:
-                step = round((time - stretch.start) / stretch.interval)
-                if not 0 <= step < stretch.evaluations:
-                    continue
-                if key is None or changes:
-                    key = self._labels(stretch.rule, templates, series, value)
-                own = found.setdefault(key, {})
-                if step in own:
-                    failing.add(step)
-                own[step] = (series, value)
-        return dict(found), failing
+            steps = [round((time - stretch.start) / stretch.interval) for time, _ in series.points]
+            own: dict[Labels, list[int]] = {}
+            if changes:
+                for step, (_, value) in zip(steps, series.points, strict=True):
+                    own.setdefault(self._labels(stretch.rule, templates, series, value), []).append(step)
+            elif steps:
+                own[self._labels(stretch.rule, templates, series, series.points[0][1])] = steps
+            for key, taken in own.items():
+                found.setdefault(key, []).append((series, _within(taken, stretch.evaluations)))
+        failing: set[int] = set()
+        for presence in found.values():
+            if len(presence) > 1:
+                counted = Counter(step for _, steps in presence for step in steps)
+                failing.update(step for step, number in counted.items() if number > 1)
+        return found, failing
 
     def _labels(
         self, rule: AlertingRule, templates: Iterable[tuple[str, Template]], series: Series, value: float
@@ -220,16 +223,16 @@ class _Machine:
 
     # --- one alert through time ----------------------------------------------------------------------
 
-    def _alert(self, key: Labels, present: _Points, times: _Times) -> None:
+    def _alert(self, key: Labels, present: _Presence, times: _Times) -> None:
         """Looks only at where its series comes and goes, not at each evaluation."""
         done = 0  # evaluations that were worked through
-        for first, last in _runs(times.numbers(present)):
+        for first, last in _runs(times.numbers([steps for _, steps in present])):
             self._absent(key, done, first, times)
             self._here(key, (first, last), times, present)
             done = last + 1
         self._absent(key, done, len(times), times)
 
-    def _here(self, key: Labels, run: tuple[int, int], times: _Times, present: _Points) -> None:
+    def _here(self, key: Labels, run: tuple[int, int], times: _Times, present: _Presence) -> None:
         """Its series is there from the first to the last evaluation of the run."""
         first, last = run
         rule = self._rule
@@ -242,7 +245,7 @@ class _Machine:
             fires = bisect_left(range(last + 1), alert.active + rule.hold - _INSTANT, lo=first, key=times.at)
             if fires <= last:
                 alert.firing = times.at(fires)
-                alert.annotations = self._annotations(rule, *present[times.step(fires)])
+                alert.annotations = self._annotations(rule, present, times.step(fires), alert.firing)
                 if alert.active < alert.firing:
                     before = times.at(fires - 1) if fires > first else alert.seen
                     self.spans.append(Span(key, State.PENDING, alert.active, before))
@@ -282,8 +285,12 @@ class _Machine:
         if place is not None and self.episodes[place].repeated_until is None:
             self.episodes[place] = replace(self.episodes[place], repeated_until=time)
 
-    def _annotations(self, rule: AlertingRule, series: Series, value: float) -> Labels:
+    def _annotations(self, rule: AlertingRule, present: _Presence, step: int, time: float) -> Labels:
         """As they are when it begins to fire; one that cannot be expanded stays as it is written."""
+        if not rule.annotations:
+            return ()
+        series = next(own for own, steps in present if _contains(steps, step))
+        value = series.points[bisect_left(series.points, (time - self._interval / 2,))][1]
         data = gotemplate.Data(dict(series.labels), self._external, value)
         found = {}
         for name, text in rule.annotations:
@@ -314,10 +321,24 @@ class _Times:
     def at(self, number: int) -> float:
         return self._start + self._steps[number] * self._interval
 
-    def numbers(self, steps: Iterable[int]) -> list[int]:
+    def numbers(self, presence: Sequence[Sequence[int]]) -> Sequence[int]:
+        """The numbers of the evaluations at which any of these series is there."""
+        steps = presence[0] if len(presence) == 1 else sorted(step for own in presence for step in own)
         if self._numbers is None:
-            return sorted(steps)
-        return sorted(self._numbers[step] for step in steps if step in self._numbers)
+            return steps
+        return [self._numbers[step] for step in steps if step in self._numbers]
+
+
+def _within(steps: Sequence[int], evaluations: int) -> Sequence[int]:
+    """Those that are evaluations of the stretch."""
+    if steps[0] >= 0 and steps[-1] < evaluations:
+        return steps
+    return [step for step in steps if 0 <= step < evaluations]
+
+
+def _contains(steps: Sequence[int], step: int) -> bool:
+    place = bisect_left(steps, step)
+    return place < len(steps) and steps[place] == step
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
