@@ -21,6 +21,7 @@ from typing import Any
 import agreement_calendar
 import agreement_routes
 import agreement_states
+from agreement_routes import Style
 
 from mac import engines
 
@@ -52,11 +53,11 @@ def rules(promtool: engines.Engine) -> dict[str, Any]:
     return {"rules": RULES, "states": compared, "disagreements": said}
 
 
-def routes(alertmanager: engines.Engine, *, exact: bool = False) -> dict[str, Any]:
+def routes(alertmanager: engines.Engine) -> dict[str, Any]:
     agreed = model = real = repeated = episodes = 0
     differences: list[Any] = []
     for first in range(0, SCENARIOS, _AT_ONCE):
-        chosen = [agreement_routes.scenario(n, exact=exact) for n in range(first, first + _AT_ONCE)]
+        chosen = [agreement_routes.scenario(n) for n in range(first, first + _AT_ONCE)]
         expected = agreement_routes.expected(chosen, alertmanager.version[:2])
         episodes += sum(len(s.episodes) for s in chosen)
         unit = _UNIT
@@ -80,13 +81,22 @@ def routes(alertmanager: engines.Engine, *, exact: bool = False) -> dict[str, An
 
 
 def boundary(alertmanager: engines.Engine) -> dict[str, Any]:
-    return routes(alertmanager, exact=True)
+    """A race between the delivery of a notification and the delay of a timer: the machine decides it."""
+    chosen = [agreement_routes.scenario(n, style=Style(exact=True)) for n in range(_AT_ONCE)]
+    with tempfile.TemporaryDirectory() as folder:
+        found = agreement_routes.observe(chosen, alertmanager, Path(folder), _UNIT)
+    agreed = {}
+    for name, delivery in (("one_flush_later", 0.01), ("at_that_flush", 0.0)):
+        expected = agreement_routes.expected(chosen, alertmanager.version[:2], delivery=delivery)
+        agreed[name], _ = agreement_routes.compare(expected, found.told)
+    return {"scenarios": len(chosen), "real": len(found.told), "agreed": agreed, "differences": []}
 
 
 def cleaning(alertmanager: engines.Engine) -> dict[str, Any]:
     """In real time: when an empty group is removed decides how long its next alert waits."""
     horizon, unit = _CLEANING_HORIZON, _CLEANING_UNIT
-    chosen = [agreement_routes.scenario(seed, horizon) for seed in range(400)]
+    style = Style(drift=0.03)
+    chosen = [agreement_routes.scenario(seed, horizon, style) for seed in range(400)]
     with tempfile.TemporaryDirectory() as folder:
         found = agreement_routes.observe(chosen, alertmanager, Path(folder), unit, horizon)
     version = alertmanager.version[:2]
@@ -138,8 +148,12 @@ def _kept(section: str, used: str, found: Mapping[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the models of the forecast with the real engines.")
-    parser.add_argument("section", nargs="*", choices=[[], *SECTIONS], help="all of them by default")
+    parser.add_argument(
+        "section", nargs="*", metavar="SECTION", help=f"all of them by default: {', '.join(SECTIONS)}"
+    )
     chosen = parser.parse_args().section or list(SECTIONS)
+    if unknown := [name for name in chosen if name not in SECTIONS]:
+        parser.error(f"there is no section {unknown[0]!r}")
     wrong = False
     for section in chosen:
         tool, compare = SECTIONS[section]

@@ -61,8 +61,18 @@ class Told:
 # --- what happens ------------------------------------------------------------------------------------
 
 
-def scenario(seed: int, horizon: int = HORIZON, *, exact: bool = False) -> Scenario:
-    """`exact`: each repeat_interval is a multiple of group_interval, so that a repeat is due at a flush."""
+@dataclass(frozen=True)
+class Style:
+    """`exact`: each repeat_interval is a multiple of group_interval, so that a repeat is due at a flush.
+    `drift`: what is added to each group_interval, so that a group that begins with an alert's repetition is
+    not flushed in the same instants as the next ones arrive.
+    """
+
+    exact: bool = False
+    drift: float = 0.0
+
+
+def scenario(seed: int, horizon: int = HORIZON, style: Style = Style()) -> Scenario:
     dice = random.Random(seed)
     case = f"c{seed}"
     receivers = [
@@ -71,10 +81,10 @@ def scenario(seed: int, horizon: int = HORIZON, *, exact: bool = False) -> Scena
     receivers.append({"name": f"{case}-none"})
     names = [str(receiver["name"]) for receiver in receivers]
     route = {
-        **_options(dice, exact),
+        **_options(dice, style),
         "receiver": names[0],
         "matchers": [f'case="{case}"'],
-        "routes": [_route(dice, names, exact) for _ in range(dice.randrange(4))],
+        "routes": [_route(dice, names, style) for _ in range(dice.randrange(4))],
     }
     return Scenario(
         case,
@@ -86,25 +96,25 @@ def scenario(seed: int, horizon: int = HORIZON, *, exact: bool = False) -> Scena
     )
 
 
-def _options(dice: random.Random, exact: bool) -> dict[str, Any]:
-    interval = dice.randrange(2, 6)
+def _options(dice: random.Random, style: Style) -> dict[str, Any]:
+    interval = dice.randrange(2, 6) + style.drift
     names = list(_LABELS)
     return {
         "group_by": ["..."] if dice.random() < 0.1 else dice.sample(names, dice.randrange(1, len(names) + 1)),
         "group_wait": dice.randrange(3) + _FLUSH,
         "group_interval": interval,
         # If it is no multiple, whether a repeat is due is not a matter of milliseconds.
-        "repeat_interval": interval * dice.randrange(2, 5) - (0 if exact else 0.5),
+        "repeat_interval": interval * dice.randrange(2, 5) - (0 if style.exact else 0.5),
     }
 
 
-def _route(dice: random.Random, names: Sequence[str], exact: bool, depth: int = 0) -> dict[str, Any]:
+def _route(dice: random.Random, names: Sequence[str], style: Style, depth: int = 0) -> dict[str, Any]:
     entry: dict[str, Any] = {"matchers": [_matcher(dice)]}
     if dice.random() < 0.2:
         label = dice.choice(list(_LABELS))
         entry = {dice.choice(("match", "match_re")): {label: dice.choice(_LABELS[label])}}
     if dice.random() < 0.6:
-        entry |= _options(dice, exact)
+        entry |= _options(dice, style)
     if dice.random() < 0.8:
         entry["receiver"] = dice.choice(names)
     if dice.random() < 0.4:
@@ -114,7 +124,7 @@ def _route(dice: random.Random, names: Sequence[str], exact: bool, depth: int = 
     if dice.random() < 0.15:
         entry["active_time_intervals"] = [dice.choice(("always", "never"))]
     if depth < 1 and dice.random() < 0.5:
-        entry["routes"] = [_route(dice, names, exact, depth + 1) for _ in range(dice.randrange(1, 3))]
+        entry["routes"] = [_route(dice, names, style, depth + 1) for _ in range(dice.randrange(1, 3))]
     return entry
 
 
@@ -189,6 +199,7 @@ def expected(
     *,
     unit: float = 0.0,
     started: float = 0.0,
+    delivery: float = 0.01,
 ) -> list[tuple[float, Told]]:
     """What the model tells. `unit`: seconds that one is for the real Alertmanager, where it matters what that
     cleans up twice a minute, however fast the rest runs. `started`: when it did, in units.
@@ -202,7 +213,7 @@ def expected(
         [episode for s in scenarios for episode in s.episodes],
         silences=[silence for s in scenarios for silence in s.silences],
         until=horizon,
-        behaviour=Behaviour(known.one_source, pause, cleaning=1e9, resending=RESENDING),
+        behaviour=Behaviour(known.one_source, pause, cleaning=1e9, delivery=delivery, resending=RESENDING),
         started=started,
     )
     return [(n.time, _of_model(n)) for n in outcome.notifications]

@@ -43,13 +43,16 @@ class Behaviour:
 
     `one_source`: an inhibition rule remembers one source for each set of equal labels. `maintenance`: how
     often empty groups are removed; None when a group goes with its last alert. `retention`: of the log of
-    notifications, at the most; `cleaning`: how often it is cleaned of what is older.
+    notifications, at the most; `cleaning`: how often it is cleaned of what is older. `delivery`: how long it
+    takes to tell somebody. Only then it is written down, so that a repeat that would be due just at a flush
+    (`repeat_interval` is a multiple of `group_interval`) comes one flush later; not if it takes no time.
     """
 
     one_source: bool = True
     maintenance: float | None = None
     retention: float = 120 * 3600.0
     cleaning: float = 900.0
+    delivery: float = 0.2
     resending: Resending = field(default_factory=Resending)
 
 
@@ -375,7 +378,7 @@ class _Run:
         cause = _cause(entry, firing, resolved, integration, time >= self._due(entry, repeat))
         if cause is None:
             return
-        group.log[integration.name] = _Entry(firing, resolved, time)
+        group.log[integration.name] = _Entry(firing, resolved, time + self._behaviour.delivery)
         if not firing and not integration.send_resolved:
             return  # it is written down as told
         self._sent.append(
