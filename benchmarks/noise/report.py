@@ -153,6 +153,6 @@ def _bars(runs: Sequence[Run]) -> str:
         def mean(name: str, figure: str, own: Sequence[Run] = own) -> float:
             return float(sum(run["configurations"][name][figure] for run in own)) / len(own)
 
-        groups[f"{hosts:,} hosts: alerts"] = [(name, mean(name, "alerts")) for name in (SHIPPED, MAC)]
+        groups[f"{hosts:,} hosts: alerts"] = [(name, mean(name, "alerts")) for name in NAMES]
         groups[f"{hosts:,} hosts: notifications"] = [(name, mean(name, "notifications")) for name in NAMES]
     return pictures.bars("What is said on an average day", "a day", groups)

@@ -255,7 +255,7 @@ def _day(scene: Scene, found: dict[str, Outcome]) -> str:
         pictures.Lane("traps", tuple((t.start, t.end, f"{t.kind}, {t.service}") for t in scene.traps)),
     ]
     pagers = score.audience(scene.teams)[0] | {first_generation.PAGER}
-    for name, title in ((gates.MAC, "mac"), (SHIPPED, "first generation, shipped"), (UNGROUPED, "ungrouped")):
+    for name, title in ((gates.MAC, "mac"), (SHIPPED, "shipped grouping"), (UNGROUPED, "no grouping")):
         ticks = tuple(
             (
                 sent.time,
