@@ -111,9 +111,19 @@ def test_the_second_run_moves_exactly_the_machines_that_moved(shown: Shown) -> N
 
 
 def test_every_target_lies_on_this_machine(shown: Shown) -> None:
+    probes = []
     for path in shown.repository.glob("cells/*/targets/*.json"):
         for group in emit.read_json(path.read_bytes()):
-            assert all(target.startswith("127.") for target in group["targets"])
+            if path.name.startswith(conventions.PROBE_JOB_PREFIX):
+                probes += group["targets"]
+            else:
+                assert all(target.startswith("127.") for target in group["targets"])
+    assert "https://features.example.com/health" in probes
+    # Names are asked for by a blackbox exporter, and here by none.
+    for path in shown.repository.glob("cells/*/prometheus.yml"):
+        for job in emit.read_yaml(path.read_text(encoding="utf-8"))["scrape_configs"]:
+            if job["job_name"].startswith(conventions.PROBE_JOB_PREFIX):
+                assert job["relabel_configs"][-1]["replacement"] == "127.0.0.1:1"
 
 
 def test_prometheus_shows_what_the_provenance_names(shown: Shown) -> None:

@@ -150,6 +150,7 @@ def _first_run(terminal: Terminal, planned: Fleet, say: Say) -> None:
     terminal.mac("init", "monitoring")
     terminal.directory /= "monitoring"
     _write_inventory(terminal.directory, planned, say)
+    _probe_nothing(terminal.directory / "mac.yaml")
     terminal.git("add", "--all")
     terminal.git("commit", "--quiet", "--message=Begin with the standards as they are shipped")
     terminal.git("push", "--quiet", "--set-upstream", "origin", "main")
@@ -174,6 +175,13 @@ def _write_inventory(root: Path, planned: Fleet, say: Say) -> None:
         },
     }
     _write(root / "inventory/aws.yaml", document, say)
+
+
+def _probe_nothing(project: Path) -> None:
+    """A blackbox exporter that runs on this machine would ask the network for names that are made up."""
+    usual, nobody = '"127.0.0.1:9115"', '"127.0.0.1:1"  # nobody: the names of this fleet are made up'
+    text = project.read_text(encoding="utf-8")
+    project.write_text(text.replace(usual, nobody), encoding="utf-8")
 
 
 def _declare(terminal: Terminal, service: NewService, say: Say) -> None:
