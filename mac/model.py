@@ -7,7 +7,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, package_model, sensor_model, slo_model, team_model, text
+from mac import (
+    inventory_config,
+    inventory_model,
+    package_model,
+    probe_model,
+    sensor_model,
+    slo_model,
+    team_model,
+    text,
+)
+from mac.access_model import ServerAccess
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -35,6 +45,7 @@ together = inventory_model.together
 AlertSeverity = team_model.AlertSeverity
 Maintenance = team_model.Maintenance
 MuteTime = team_model.MuteTime
+NoiseBudget = team_model.NoiseBudget
 Receiver = team_model.Receiver
 Team = team_model.Team
 WorkingHours = team_model.WorkingHours
@@ -43,6 +54,12 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
+
+# So has what is probed from outside.
+Endpoint = probe_model.Endpoint
+Probe = probe_model.Probe
+ProbeModule = probe_model.ProbeModule
+ServiceEndpoint = probe_model.ServiceEndpoint
 
 # So have the standards of others.
 Package = package_model.Package
@@ -195,6 +212,7 @@ class Standard:
     scrape: Scrape | None = None
     sensors: tuple[Sensor, ...] = ()
     cloudwatch: CloudWatch | None = None
+    probe: Probe | None = None
     recording: tuple[StandardRecording, ...] = ()
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
@@ -239,6 +257,8 @@ class Service:
     )  # standard → parameter → value
     exemptions: tuple[Exemption, ...] = ()
     slos: tuple[Slo, ...] = ()
+    endpoints: tuple[ServiceEndpoint, ...] = ()
+    budget: NoiseBudget | None = None
     location: Location = NOWHERE
 
 
@@ -254,11 +274,15 @@ class LabelSource:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Shares (0…1) that one plan may remove without being asked, and how few removals never count."""
+    """Shares (0…1) that one plan may remove without being asked, and how few removals never count.
+
+    `forecast`: whether a plan is stopped too that breaks a budget of notifications.
+    """
 
     removed_targets: float = 0.3
     removed_rules: float = 0.3
     minimum: int = 10
+    forecast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,10 +333,14 @@ class Project:
     own_address: str = "127.0.0.1:9090"  # where each Prometheus finds itself
     alertmanagers: tuple[str, ...] = ()
     cloudwatch_exporter: str = "127.0.0.1:5000"
+    blackbox_exporter: str = "127.0.0.1:9115"
+    probe_modules: Mapping[str, ProbeModule] = field(default_factory=dict)  # its own
+    query: ServerAccess | None = None  # the server that has the history
     group_wait: str = "30s"
     group_interval: str = "5m"
     repeat_interval: str = "4h"
     heartbeat_interval: str = "1m"
+    alertmanager_api: ServerAccess | None = None  # where silences are known
     maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()

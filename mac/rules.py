@@ -131,6 +131,8 @@ def check_texts(standard: Standard) -> tuple[Problem, ...]:
     texts: list[tuple[Text, Mode]] = []
     for rule in standard_rules(standard):
         texts += _texts(rule)
+    if standard.probe:
+        texts.append((standard.probe.path, Mode.TEXT))
     for panel in standard.panels:
         texts.append((panel.expr, Mode.EXPRESSION))
         if panel.threshold:

@@ -148,7 +148,7 @@ def _bare(node: Any) -> Any:
 @rule
 def no_alert_a_machine(subject: Subject) -> Iterator[Complaint]:
     """What is scraped from machines alerts about services; a CloudWatch resource may be named."""
-    machines = subject.standard.scrape is not None
+    machines = (subject.standard.scrape or subject.standard.probe) is not None
     for alert in subject.standard.alerts:
         labels = series_labels.of(subject.trees[alert.alert], subject.known).labels
         for label in ("instance", "resource_id") if machines else ("instance",):
@@ -341,7 +341,7 @@ def parameters_are_described_and_bounded(subject: Subject) -> Iterator[Complaint
 @rule
 def its_metrics_are_in_a_catalogue(subject: Subject) -> Iterator[Complaint]:
     standard = subject.standard
-    if standard.scrape is not None and standard.exporters is None:
+    if (standard.scrape or standard.probe) is not None and standard.exporters is None:
         yield "", "it does not name its exporters"
     for name in standard.exporters or ():
         if subject.catalogues.exporter(name) is None:
@@ -414,7 +414,8 @@ def every_alert_is_seen_to_stay_silent(subject: Subject) -> Iterator[Complaint]:
 
 @rule
 def machines_terminated_on_purpose_are_not_told(subject: Subject) -> Iterator[Complaint]:
-    if subject.standard.scrape is None or subject.standard.applies_to.kind != "ec2-instance":
+    scraped = subject.standard.scrape is not None and subject.standard.applies_to.kind == "ec2-instance"
+    if not scraped and subject.standard.probe is None:
         return
     for alert in subject.standard.alerts:
         if subject.is_absence(alert.alert):

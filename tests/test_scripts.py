@@ -143,6 +143,7 @@ put = {{
     "prometheus": ["prometheus", "promtool"],
     "promtool": ["promtool"],
     "prometheus-alertmanager": ["prometheus-alertmanager", "amtool"],
+    "prometheus-blackbox-exporter": ["prometheus-blackbox-exporter"],
     "debian-archive-keyring": [],
 }}[name]
 bin = pathlib.Path(folder, "usr/bin")

@@ -13,11 +13,12 @@ import pytest
 from contract import binding
 from test_contract import NAMES
 
-from mac import engines, promql, rules, ruletest, scraping, standards
+from mac import conventions, engines, promql, rules, ruletest, standards
 from mac.model import AlertSeverity, Catalog, Standard
 from mac.testcases import AlertExpectation, FiringAlert, InputSeries, StandardTest, TestCase
 
 PROJECT = Path(__file__).parent.parent
+_EXPORTERS = (conventions.CLOUDWATCH_JOB, conventions.BLACKBOX_JOB)
 SERVICES = {"ingest", "etl", "hdfs", "metastore", "alluxio", "query", "scheduler", "bastion", "monitoring"}
 TEAMS = {"platform", "data", "ingestion"}
 
@@ -123,7 +124,7 @@ def test_every_expression_is_promql_and_selects_its_service(standard: Standard) 
         parsed = promql.parse(text)
         assert not isinstance(parsed, promql.Failure), (name, parsed)
         for selector in parsed.selectors:
-            if selector.equal_to("job") == scraping.CLOUDWATCH_JOB:
+            if selector.equal_to("job") in _EXPORTERS:
                 continue  # the exporter is the cell's
             assert selector.equal_to("service") == "web", (name, selector)
             assert selector.equal_to("environment") == "production", (name, selector)

@@ -15,6 +15,7 @@ from mac.model import (
     CloudWatchMetric,
     ConfigAggregator,
     EnabledRegions,
+    Endpoint,
     Exemption,
     GrafanaProvider,
     Guards,
@@ -23,14 +24,18 @@ from mac.model import (
     Listed,
     Maintenance,
     MuteTime,
+    NoiseBudget,
     Organization,
     Package,
     Panel,
     Parameter,
+    Probe,
+    ProbeModule,
     Project,
     Receiver,
     Scrape,
     Service,
+    ServiceEndpoint,
     Standard,
     StandardAlert,
     StandardRecording,
@@ -40,12 +45,15 @@ from mac.model import (
     Via,
     WorkingHours,
 )
+from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import objectives, sensors
+from mac.standards import access, objectives, sensors
 
 Raw = Mapping[str, Any]
 
 _NAME: Pointer = ("metadata", "name")
+QUERY: Pointer = ("spec", "prometheus", "query")
+ALERTMANAGER_API: Pointer = ("spec", "alertmanager", "api")
 
 _LABELS = (
     LabelSource(conventions.SERVICE, ("service",)),
@@ -67,6 +75,10 @@ def project(document: Document) -> Project:
     if "page_tiers" in spec:
         settings["page_tiers"] = tuple(spec["page_tiers"])
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
+    if "query" in settings:
+        settings["query"] = access.read(document, QUERY, settings["query"])
+    if "api" in settings:
+        settings["alertmanager_api"] = access.read(document, ALERTMANAGER_API, settings.pop("api"))
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
     return Project(
@@ -104,6 +116,16 @@ def project(document: Document) -> Project:
             for n, raw in enumerate(spec.get("packages", ()))
         ),
         downloads=sensors.downloads(document),
+        probe_modules={
+            name: ProbeModule(
+                name,
+                raw["prober"],
+                dict(raw.get(raw["prober"], {})),
+                raw.get("timeout", ""),
+                document.location(("spec", "probe_modules", name), key=True),
+            )
+            for name, raw in spec.get("probe_modules", {}).items()
+        },
         location=document.location(("spec",), key=True),
         **settings,
     )
@@ -216,6 +238,7 @@ def standard(document: Document) -> Standard:
         scrape=Scrape(**spec["scrape"]) if "scrape" in spec else None,
         sensors=sensors.sensors(document),
         cloudwatch=_cloudwatch(document, spec["cloudwatch"]) if "cloudwatch" in spec else None,
+        probe=_probe(document, spec["probe"]) if "probe" in spec else None,
         recording=tuple(_recording(document, n, raw) for n, raw in enumerate(spec.get("recording", ()))),
         alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),
         panels=tuple(_panel(document, n, raw) for n, raw in enumerate(panels)),
@@ -259,6 +282,14 @@ def _cloudwatch(document: Document, raw: Raw) -> CloudWatch:
     )
     times = {key: raw[key] for key in ("period", "length") if key in raw}
     return CloudWatch(raw["namespace"], metrics, **times)
+
+
+def _probe(document: Document, raw: Raw) -> Probe:
+    at: Pointer = ("spec", "probe")
+    given: dict[str, Any] = {key: raw[key] for key in ("module", "scheme", "port") if key in raw}
+    if "path" in raw:
+        given["path"] = _text(document, (*at, "path"), raw["path"])
+    return Probe(**given, location=document.location(at, key=True))
 
 
 def _recording(document: Document, n: int, raw: Raw) -> StandardRecording:
@@ -329,7 +360,22 @@ def service(document: Document, default_tier: int) -> Service:
         slos=tuple(
             objectives.slo_of(document, ("spec", "slo", n), raw) for n, raw in enumerate(spec.get("slo", ()))
         ),
+        endpoints=tuple(
+            _endpoint(document, ("spec", "endpoints", n), raw)
+            for n, raw in enumerate(spec.get("endpoints", ()))
+        ),
+        budget=_budget(document),
         location=document.location(_NAME),
+    )
+
+
+def _endpoint(document: Document, at: Pointer, raw: Raw) -> ServiceEndpoint:
+    _, usual = SCHEMES[raw["url"].partition("://")[0]]
+    return ServiceEndpoint(
+        Endpoint(raw["url"], raw.get("module", usual)),
+        raw.get("environment", ""),
+        raw.get("cell", ""),
+        document.location((*at, "url")),
     )
 
 
@@ -356,8 +402,14 @@ def team(document: Document) -> Team:
             )
             for n, raw in enumerate(spec.get("mute_times", ()))
         ),
+        budget=_budget(document),
         location=document.location(_NAME),
     )
+
+
+def _budget(document: Document) -> NoiseBudget | None:
+    raw = document.data["spec"].get("budget")
+    return NoiseBudget(**raw, location=document.location(("spec", "budget"), key=True)) if raw else None
 
 
 def _receivers(raw: Raw) -> dict[str, tuple[Receiver, ...]]:
