@@ -114,6 +114,11 @@ class Alertmanager(Api):
         """Tells it of alerts, as a Prometheus does: {"labels", "annotations", "startsAt", "endsAt"}."""
         self._open("/api/v2/alerts", method="POST", body=json.dumps(list(alerts)).encode())
 
+    def silence(self, silence: Json) -> str:
+        """Adds a silence: {"matchers", "startsAt", "endsAt", "createdBy", "comment"}. Returns its id."""
+        answer = self._open("/api/v2/silences", method="POST", body=json.dumps(silence).encode())
+        return str(json.loads(answer)["silenceID"])
+
     def receivers(self) -> tuple[str, ...]:
         return tuple(receiver["name"] for receiver in self.get("/api/v2/receivers"))
 

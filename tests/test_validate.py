@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mac import emit, engines, files, promql, render, schema, templates, validate
+from mac import emit, engines, files, matchers, promql, render, schema, templates, validate
 from mac.bind import bind
-from mac.checks import expressions, gotext, matchers
+from mac.checks import expressions, gotext
 from mac.model import (
     AppliesTo,
     Catalog,
