@@ -259,12 +259,17 @@ class LabelSource:
 class Guards:
     """Shares (0…1) that one plan may remove without being asked, and how few removals never count.
 
-    `forecast`: whether a plan is stopped too that breaks a budget of notifications.
+    `stale_scopes`: the share (0…1) of scopes that may have failed; `coverage`: the percentage that must be
+    watched. `harmless`: fingerprints of what looks like a credential and is none. `forecast`: whether a plan
+    is stopped too that breaks a budget of notifications.
     """
 
     removed_targets: float = 0.3
     removed_rules: float = 0.3
     minimum: int = 10
+    stale_scopes: float = 1.0
+    coverage: float = 0.0
+    harmless: tuple[str, ...] = ()
     forecast: bool = False
 
 

@@ -30,9 +30,11 @@ from mac import (
     collect,
     config_aggregator,
     conventions,
+    coverage,
     diff,
     emit,
     git,
+    guards,
     incomplete,
     lock,
     message,
@@ -66,6 +68,10 @@ Progress = Callable[[str, str], None]
 """Called with a stage's name and what it is doing; for people, on stderr."""
 
 
+Judge = Callable[["Built"], Iterable[Problem]]
+"""What stops a run, as a guard does, with the problems that it finds."""
+
+
 def silent(stage: str, text: str) -> None:
     """A Progress that says nothing."""
 
@@ -74,8 +80,9 @@ def silent(stage: str, text: str) -> None:
 class Request:
     """What to generate. `snapshot`: read this instead of asking AWS. `output`: where instead of mac.yaml's.
 
-    `base`: the revision whose output is compared with, instead of the one on disk. `allow_shrink`,
-    `allow_empty` and `allow_stale` open a guard for this run. `now` decides which exemptions hold.
+    `base`: the revision whose output is compared with, instead of the one on disk. `allow`: the guards that
+    are open for this run, see guards.NAMES. `judges` look at what was built as guards do. `now` decides which
+    exemptions hold.
     """
 
     root: Path
@@ -86,9 +93,8 @@ class Request:
     push: bool = False
     branch: str = ""
     remote: str = "origin"
-    allow_shrink: bool = False
-    allow_empty: bool = False
-    allow_stale: bool = False
+    allow: frozenset[str] = frozenset()
+    judges: tuple[Judge, ...] = ()
     engines_required: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -269,15 +275,15 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         if request.snapshot:
             state = snapshot_source.read(request.snapshot, root)
         else:
-            state = _ask_aws(catalog, root, request.now, progress, request.allow_shrink)
-            if not request.allow_stale:
+            state = _ask_aws(catalog, root, request.now, progress, guards.ACCOUNTS in request.allow)
+            if guards.STALE not in request.allow:
                 incomplete.refuse_silence(state)
         found += [*incomplete.problems(state), *incomplete.outdated(state, catalog.inventory, request.now)]
     with clock.stage("bind"):
         progress("bind", f"{len(state.resources)} resources")
         bindings = bind.bind(catalog, state, request.today)
         found += bindings.problems
-        if not bindings.bindings and not request.allow_empty:
+        if not bindings.bindings and guards.UNBOUND not in request.allow:
             found.append(bind.nothing_bound(catalog, bindings))
             raise ProblemsError(found)
     with clock.stage("render"):
@@ -315,11 +321,20 @@ def refuse(built: Built, request: Request) -> None:
 
 
 def _stops(built: Built, request: Request) -> list[Problem]:
-    found: list[Problem] = []
-    if not request.allow_shrink:
-        found += diff.guard(built.plan, built.catalog.project.guards, built.old_provenance)
-    if not request.allow_empty:
-        found += diff.zero_rules(built.rendered.provenance)
+    limits, allowed = built.catalog.project.guards, request.allow
+    found = [*guards.shrink(built.plan, limits, built.old_provenance, allowed)]
+    if guards.NO_RULES not in allowed:
+        found += guards.zero_rules(built.rendered.provenance)
+    if guards.STALE not in allowed:
+        found += guards.stale(built.snapshot, limits)
+    if guards.COVERAGE not in allowed and limits.coverage:
+        covered = coverage.coverage(built.catalog, built.snapshot, built.bindings, request.today)
+        found += guards.coverage(covered.percent, covered.unwatched, limits)
+    if guards.SECRETS not in allowed:
+        stored = snapshot.stored_files(built.snapshot) if request.snapshot is None else {}
+        found += guards.secrets({**stored, **built.rendered.files}, limits)
+    for judge in request.judges:
+        found += judge(built)
     return [*found, *write.foreign(built.output, built.rendered.files, built.owned)]
 
 

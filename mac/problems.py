@@ -181,6 +181,9 @@ CODES: dict[str, str] = {
     # guards
     "guard-shrink": "the plan removes more than the guard allows",
     "zero-rules": "the plan has no rules",
+    "guard-stale": "more of the inventory was not read than the guard allows",
+    "guard-coverage": "less is watched than the guard demands",
+    "guard-secret": "a file that would be committed looks as if a credential stood in it",
 }
 
 

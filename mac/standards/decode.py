@@ -79,7 +79,7 @@ def project(document: Document) -> Project:
         environments={
             name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
         },
-        guards=Guards(**spec.get("guards", {})),
+        guards=Guards(**_guards(spec.get("guards", {}))),
         addresses=Addresses(**spec.get("addresses", {}), site=spec.get("docs", "")),
         grafana=GrafanaProvider(**spec.get("grafana", {})),
         maintenance=tuple(
@@ -111,6 +111,10 @@ def project(document: Document) -> Project:
         location=document.location(("spec",), key=True),
         **settings,
     )
+
+
+def _guards(raw: Raw) -> dict[str, Any]:
+    return {**raw, "harmless": tuple(raw.get("harmless", ()))}
 
 
 def _label(default: LabelSource, given: Raw | None) -> LabelSource:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option("--push", is_flag=True, help="Push the commit; needs --commit.")
 @click.option("--branch", metavar="NAME", default="", help="Commit to this branch, made when it is new.")
 @click.option("--remote", default="origin", show_default=True, help="Where to push to.")
-@click.option("--allow-shrink", is_flag=True, help="Allow removals beyond the guard, this once.")
+@options.allow
+@click.option("--allow-shrink", is_flag=True, help="Allow removals beyond the guards, this once.")
 @click.option("--allow-empty", is_flag=True, help="Allow that nothing is bound, this once.")
 @click.option(
     "--allow-stale",
@@ -41,6 +42,7 @@ def command(
     push: bool,
     branch: str,
     remote: str,
+    allow: frozenset[str],
     allow_shrink: bool,
     allow_empty: bool,
     allow_stale: bool,
@@ -48,7 +50,7 @@ def command(
     output_format: str,
 ) -> None:
     """Generate the configuration, and commit it."""
-    from mac import emit, pipeline, summary
+    from mac import emit, guards, pipeline, summary
     from mac.cli import problems
 
     request = pipeline.Request(
@@ -59,9 +61,7 @@ def command(
         push=push,
         branch=branch,
         remote=remote,
-        allow_shrink=allow_shrink,
-        allow_empty=allow_empty,
-        allow_stale=allow_stale,
+        allow=allow | guards.named(shrink=allow_shrink, empty=allow_empty, stale=allow_stale),
         engines_required=engines,
     )
     with progress.stage_progress() as report_progress:
