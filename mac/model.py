@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mac import inventory_config, inventory_model, package_model, sensor_model, slo_model, team_model, text
 from mac.access_model import ServerAccess
 from mac.problems import NOWHERE, Location
+from mac.record_model import GitSettings, TargetFiles
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
 Account = inventory_config.Account
@@ -328,6 +329,8 @@ class Project:
     maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
+    git: GitSettings = field(default_factory=GitSettings)
+    targets: TargetFiles = field(default_factory=TargetFiles)
     unwatched: tuple[Unwatched, ...] = ()
     addresses: Addresses = Addresses()
     grafana: GrafanaProvider = GrafanaProvider()

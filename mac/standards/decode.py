@@ -42,7 +42,7 @@ from mac.model import (
     WorkingHours,
 )
 from mac.source import Document, Pointer
-from mac.standards import access, objectives, sensors
+from mac.standards import access, objectives, record, sensors
 
 Raw = Mapping[str, Any]
 
@@ -79,6 +79,8 @@ def project(document: Document) -> Project:
         environments={
             name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
         },
+        git=record.git(document),
+        targets=record.targets(document),
         guards=Guards(**_guards(spec.get("guards", {}))),
         addresses=Addresses(**spec.get("addresses", {}), site=spec.get("docs", "")),
         grafana=GrafanaProvider(**spec.get("grafana", {})),

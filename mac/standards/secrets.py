@@ -34,7 +34,10 @@ _HARMLESS = {
     ("sns", "api_url"),
 }
 
-SECTIONS = {"Team": ("receivers", "after_hours", "environments"), "Project": ("packages", "prometheus")}
+SECTIONS = {
+    "Team": ("receivers", "after_hours", "environments"),
+    "Project": ("packages", "prometheus", "git"),
+}
 """Kind of document → where in its spec receivers, sources or servers stand."""
 
 _SECRET_PARAMETER = re.compile(r"(?i)(api[_-]?key|auth|key|pass(word)?|secret|sig(nature)?|token)")

@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 @options.output("Where to write.")
 @click.option("--commit", is_flag=True, help="Commit what was generated, and nothing else.")
 @click.option("--push", is_flag=True, help="Push the commit; needs --commit.")
-@click.option("--branch", metavar="NAME", default="", help="Commit to this branch, made when it is new.")
-@click.option("--remote", default="origin", show_default=True, help="Where to push to.")
+@click.option(
+    "--branch",
+    metavar="NAME",
+    default="",
+    help="Commit to this branch, apart from the work tree; made when it is new.",
+)
+@click.option(
+    "--pull-request", is_flag=True, help="Propose the branch at git.pull_requests of mac.yaml; needs --push."
+)
+@click.option("--remote", default="", help="Where to push to.  [default: git.remote in mac.yaml, origin]")
 @options.allow
 @click.option("--allow-shrink", is_flag=True, help="Allow removals beyond the guards, this once.")
 @click.option("--allow-empty", is_flag=True, help="Allow that nothing is bound, this once.")
@@ -41,6 +49,7 @@ def command(
     commit: bool,
     push: bool,
     branch: str,
+    pull_request: bool,
     remote: str,
     allow: frozenset[str],
     allow_shrink: bool,
@@ -60,6 +69,7 @@ def command(
         commit=commit,
         push=push,
         branch=branch,
+        pull_request=pull_request,
         remote=remote,
         allow=allow | guards.named(shrink=allow_shrink, empty=allow_empty, stale=allow_stale),
         engines_required=engines,
