@@ -8,7 +8,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-inventory soak format docs venv engines browser clean
+.PHONY: help demo test check bench bench-history bench-inventory soak format docs venv engines browser clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 8,26
@@ -34,6 +34,9 @@ bench: venv engines ## Measure mac on 50,000 rules beside promtool
 
 bench-inventory: venv ## Measure the reading of 100,000 machines: BENCH="--instances 1000"
 	@PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/inventory.py $(BENCH)
+
+bench-history: venv ## Measure how Git's history grows with targets in it and outside: BENCH="--rounds 10"
+	$(BIN)/python benchmarks/history.py $(BENCH)
 
 soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
 	timeout 3600 $(BIN)/python -m tests.faults
