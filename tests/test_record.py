@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
+import time
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from mac import engines, guards, pipeline
 from mac import git as macgit
+from mac import guards, pipeline, servers, validate
 from mac.problems import GitError, ProblemsError, UsageError
 from tests.test_pipeline import HOSTS, changes, fleet, git, run, seen, tree
 
@@ -24,7 +28,7 @@ def repository(tmp_path: Path, mac: Callable[..., object], monkeypatch: pytest.M
     """A small monitoring repository, pushed to a bare remote. What is generated is judged elsewhere: here it
     is neither much nor checked by engines.
     """
-    monkeypatch.setattr(engines, "find", lambda tool: None)
+    monkeypatch.setattr(validate, "check_with_engines", lambda *files, **options: ())
     remote = tmp_path / "remote.git"
     git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
     git(tmp_path, "clone", "--quiet", str(remote), "monitoring")
@@ -405,3 +409,33 @@ def test_targets_kept_elsewhere_need_a_place(repository: Path) -> None:
         "nothing says where Prometheus asks for its targets",
         "nothing says where the targets are written",
     ]
+
+
+def test_a_prometheus_finds_its_targets_where_they_are_kept(
+    repository: Path, seen: Seen, tmp_path: Path
+) -> None:
+    live = tmp_path / "live"
+    live.mkdir()
+    answer = partial(SimpleHTTPRequestHandler, directory=str(live))
+    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as web:
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            for kept, url in (
+                ("http_sd", f"http://127.0.0.1:{web.server_address[1]}"),
+                ("file", "http://x/"),
+            ):
+                path = repository / "mac.yaml"
+                lines = f"  targets: {kept}\n  targets_folder: {live}\n  targets_url: {url}\n"
+                own = "".join(t for t in path.read_text().splitlines(True) if not t.startswith("  targets"))
+                path.write_text(own.replace("\nspec:\n", f"\nspec:\n{lines}", 1))
+                run(repository, seen(fleet(range(1, 4))))
+                with servers.prometheus(repository / "cells/main-us-east-1/prometheus.yml") as prometheus:
+                    deadline = time.monotonic() + 60
+                    while len(prometheus.targets()) < 3:
+                        assert time.monotonic() < deadline, f"{kept}: the targets are not found"
+                        time.sleep(0.1)
+                    assert {t["labels"]["service"] for t in prometheus.targets()} == {"ingest"}
+        finally:
+            web.shutdown()
+            thread.join()
