@@ -9,7 +9,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_BLACKBOX_EXPORTER=$(ENGINES)/prometheus-blackbox-exporter
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-inventory bench-forecast bench-noise soak agreement format docs venv engines browser clean
+.PHONY: help demo test check bench bench-inventory bench-forecast bench-history bench-noise soak agreement format docs venv engines browser clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 8,26
@@ -41,6 +41,9 @@ bench-forecast: venv engines ## Measure what a forecast costs a Prometheus: BENC
 
 bench-noise: venv engines ## Measure what is said of a simulated fleet: BENCH="--hosts 700 --seeds 1,2,3"
 	@$(WITH_ENGINES) $(BIN)/python -m benchmarks.noise.run $(BENCH)
+
+bench-history: venv ## Measure how Git's history grows with targets in it and outside: BENCH="--rounds 10"
+	$(BIN)/python benchmarks/history.py $(BENCH)
 
 soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
 	timeout 3600 $(BIN)/python -m tests.faults

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mac import example, metrics, pipeline, render, rules, slo, snapshot, standards, templates, validate
-from mac.model import Catalog, Snapshot
+from mac.model import Snapshot
 from mac.problems import Problem, errors, ordered
 
 
 def check(
     root: Path, *, engines_required: bool = False, note: Callable[[str], None] = lambda text: None
-) -> tuple[tuple[Problem, ...], Mapping[str, pipeline.Lines]]:
+) -> tuple[tuple[Problem, ...], Mapping[str, tuple[str, ...]]]:
     """Everything that is wrong, without AWS: documents, templates, standards' rules, and generated files.
 
     Standards are checked by rendering each for a made-up service, through the same code as `generate`.
@@ -41,13 +41,12 @@ def check(
             }
             found += [*validate.check_metrics(uses, catalogues, note), *catalogues.problems]
             sources |= catalogues.sources
-    found += _check_output(root, catalog, engines_required)
+    found += _check_output(root, engines_required)
     return ordered(found), sources
 
 
-def _check_output(root: Path, catalog: Catalog | None, engines_required: bool) -> list[Problem]:
-    output = root / catalog.project.output if catalog else root
-    files, provenance = pipeline.present(root, output)
+def _check_output(root: Path, engines_required: bool) -> list[Problem]:
+    files, provenance = pipeline.present(root)
     if not provenance:
         return []
     documents, broken = render.read_back(files, provenance)

@@ -140,6 +140,12 @@ def targets_file(cell: str, job: str) -> str:
     return f"cells/{slug(cell)}/targets/{slug(job)}.json"
 
 
+def is_targets_file(path: str) -> bool:
+    """Whether `targets_file` makes such a path."""
+    parts = path.split("/")
+    return len(parts) == 4 and parts[0] == "cells" and parts[2] == "targets" and path.endswith(".json")
+
+
 def cloudwatch_file(cell: str) -> str:
     return f"cells/{slug(cell)}/exporters/cloudwatch.yml"
 

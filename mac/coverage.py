@@ -96,6 +96,12 @@ class Coverage:
         return {name: self.count(groups[name]) for name in sorted(groups)}
 
     @property
+    def unwatched(self) -> dict[str, int]:
+        """Kind → resources that are neither monitored with all layers nor exempt."""
+        fine = (State.MONITORED, State.EXEMPT)
+        return dict(Counter(row.resource.kind for row in self.rows if row.state not in fine))
+
+    @property
     def percent(self) -> float:
         """The share of what is not exempt that is monitored with all layers, of a hundred; 100 of nothing."""
         count = self.count()

@@ -15,8 +15,7 @@ from typing import Any
 from mac import conventions, items
 from mac.causes import Causes
 from mac.items import Item, Key
-from mac.model import Guards, Json
-from mac.problems import Location, Problem, ordered
+from mac.model import Json
 
 ADD = "add"
 REMOVE = "remove"
@@ -269,65 +268,3 @@ def _order(change: Change) -> tuple[Any, ...]:
     fields = tuple(f.field for f in change.fields)
     kind = KINDS.index(change.kind)
     return (change.cause, kind, change.name, *place, ACTIONS.index(change.action), fields, change.examples)
-
-
-# --- guards ------------------------------------------------------------------------------------------
-
-
-def guard(made: Plan, guards: Guards, old_provenance: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """Problems when the plan takes away more than the guards allow.
-
-    What is replaced does not count: within one service, environment, cell and job (or rules of one service)
-    as many removals are forgiven as there are additions. Fewer than `guards.minimum` never count.
-    """
-    targets, rules = counts(old_provenance)
-    limits = (
-        ("target", targets, guards.removed_targets, "removed_targets"),
-        ("rule", rules, guards.removed_rules, "removed_rules"),
-    )
-    problems = []
-    for kind, present, share, name in limits:
-        lost = _lost(made, kind)
-        if present and lost >= guards.minimum and lost / present > share:
-            problems.append(
-                Problem(
-                    Location("mac.yaml"),
-                    "guard-shrink",
-                    f"{lost} of {present} {kind}s would go ({lost / present:.0%}); "
-                    f"guards.{name} allows {share:.0%}",
-                    "see mac diff; if it is meant, run again with --allow-shrink",
-                )
-            )
-    return ordered(problems)
-
-
-def _lost(made: Plan, kind: str) -> int:
-    balance: dict[tuple[str, ...], int] = defaultdict(int)
-    for change in made.changes:
-        if change.kind == kind and change.action != MODIFY:
-            job = change.name if kind == "target" else ""
-            place = (change.service, change.environment, change.cell, job)
-            balance[place] += change.count if change.action == REMOVE else -change.count
-    return sum(lost for lost in balance.values() if lost > 0)
-
-
-def counts(provenance: Mapping[str, Any]) -> tuple[int, int]:
-    """(targets, rules) of a tree. A resource behind the CloudWatch exporter is a target."""
-    entries = provenance.get("files", {}).values()
-    targets = sum(int(e.get("targets", 0)) + int(e.get("resources", 0)) for e in entries)
-    return targets, sum(len(e.get("rules", ())) for e in entries)
-
-
-def zero_rules(provenance: Mapping[str, Any]) -> tuple[Problem, ...]:
-    """A problem when nothing would ever alert."""
-    entries = provenance.get("files", {}).values()
-    if any(rule.get("type") == "alerting" for entry in entries for rule in entry.get("rules", ())):
-        return ()
-    return (
-        Problem(
-            Location("standards"),
-            "zero-rules",
-            "no alerting rule was generated: nothing would ever alert",
-            "see mac validate and the tags of the resources; allow it with --allow-empty",
-        ),
-    )

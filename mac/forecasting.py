@@ -52,6 +52,7 @@ from mac.history import Cost, Failure, History, Matrix, Question, connect
 from mac.http import ServerError
 from mac.model import Catalog
 from mac.problems import AwsError, Location, Problem, ProblemsError, Severity, UsageError, errors
+from mac.run import Built, Judge, Progress, silent
 
 _HOUR = 3600.0
 _SETTLED = 300.0  # seconds after which a server has what was scraped
@@ -96,7 +97,7 @@ class Done:
     proposals: tuple[Proposal, ...] = ()
 
 
-def forecast(request: Request, progress: pipeline.Progress = pipeline.silent) -> Done:
+def forecast(request: Request, progress: Progress = silent) -> Done:
     """Raises ProblemsError when the input has problems, MacError when a server cannot be asked at all."""
     catalog = what_if.applied(pipeline.load(request.root), request.what_if)
     access = request.server or catalog.project.query
@@ -105,25 +106,24 @@ def forecast(request: Request, progress: pipeline.Progress = pipeline.silent) ->
         raise UsageError("nothing says which server has the history", hint)
     progress("render", "what is written now")
     after = _configured(_rendered(request, catalog), request.root)
-    base = _base(request, catalog)
+    base = _base(request)
     before = _configured(base, request.root) if base is not None else None
     return over(request, catalog, access, after=after, before=before, progress=progress)
 
 
-def guard(request: Request) -> pipeline.Guard:
+def by_budget(request: Request) -> Judge:
     """What stops `generate` where mac.yaml has `guards.forecast`: a budget that the plan breaks.
 
     A server that cannot be asked stops nothing, and is told: monitoring must not depend on the monitored.
     """
 
-    def judge(
-        catalog: Catalog, rendered: render.Rendered, progress: pipeline.Progress
-    ) -> tuple[Problem, ...]:
+    def judged(built: Built, progress: Progress) -> tuple[Problem, ...]:
+        catalog = built.catalog
         access = catalog.project.query
         if not catalog.project.guards.forecast or access is None:
             return ()
         try:
-            after = _configured(rendered.documents, request.root)
+            after = _configured(built.rendered.documents, request.root)
             found = over(request, catalog, access, after=after, progress=progress).forecast
         except (ServerError, AwsError) as error:
             message = f"budgets were not checked: {error.message}"
@@ -131,15 +131,13 @@ def guard(request: Request) -> pipeline.Guard:
             return (Problem(place, "forecast-failed", message, error.hint, Severity.WARNING),)
         return tuple(_over_budget(each) for each in found.overruns)
 
-    return judge
+    return judged
 
 
 def _over_budget(each: Overrun) -> Problem:
     words = each.limit.replace("_", " ").replace(" per ", " a ")
     message = f"the forecast for the {each.kind} {each.name} is {each.forecast:.1f} {words}"
-    hint = (
-        f"{each.allowed:g} are allowed; `mac forecast` says what causes them, --allow-noise opens the guard"
-    )
+    hint = f"{each.allowed:g} are allowed; `mac forecast` names the causes, --allow forecast opens the guard"
     return Problem(each.location, "over-budget", message, hint)
 
 
@@ -150,7 +148,7 @@ def over(
     *,
     after: Configured,
     before: Configured | None = None,
-    progress: pipeline.Progress = pipeline.silent,
+    progress: Progress = silent,
 ) -> Done:
     """The forecast of configurations that are known."""
     sides = [after, *([before] if before else [])]
@@ -220,9 +218,8 @@ def _rendered(request: Request, catalog: Catalog) -> Mapping[str, Any]:
     return rendered.documents
 
 
-def _base(request: Request, catalog: Catalog) -> Mapping[str, Any] | None:
-    output = request.output or request.root / catalog.project.output
-    files, provenance = pipeline.present(request.root, output, request.base)
+def _base(request: Request) -> Mapping[str, Any] | None:
+    files, provenance = pipeline.present(request.root, request.output, request.base)
     if not provenance:
         return None
     documents, problems = render.read_back(files, provenance)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
-from mac import git_commit
+from mac import git_commit, git_own
 from mac.git_command import Caller, run
 from mac.git_paths import covers, literal, tops
 from mac.git_text import blobs_in, redact, shown, trailers
@@ -53,6 +53,18 @@ def open(root: Path) -> Repository:
     raise GitError(f"git cannot use {root}: {words}")
 
 
+def head_of(folder: Path) -> str:
+    """The id of the current commit of the repository that a folder lies in; "" when there is none."""
+    answer = run(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    return answer.line if answer.code == 0 else ""
+
+
+def would_lose(who: str, commits: Collection[Commit], hint: str) -> GitError:
+    """The error that `who` has commits which would be lost; it names a few."""
+    subjects = "".join(f"\n  {c.sha[:12]} {c.message.split(chr(10), 1)[0]}" for c in tuple(commits)[:5])
+    return GitError(f"{who} has commits that mac did not make and would lose:{subjects}", hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """The work tree at `top`, used from the folder `root` in it. Relative paths are relative to `root`.
@@ -73,7 +85,7 @@ class Repository:
 
     def branch(self) -> str:
         """The name of the current branch. Raises GitError when HEAD is detached."""
-        name = self._git("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)).line
+        name = self.current()
         if not name:
             raise GitError("HEAD is detached: there is no current branch", "name one with --branch")
         return name
@@ -83,7 +95,7 @@ class Repository:
         `folder`. What is not there, or is no regular file, is left out.
         """
         commit = self._resolve(rev)
-        base = self._name(folder)
+        base = self.name(folder)
         prefix = f"{base}/" if base else ""
         wanted = {prefix + path for path in paths}
         if not wanted:
@@ -119,13 +131,13 @@ class Repository:
 
     def require(self, path: Path) -> None:
         """Raises GitError when files at this place cannot be committed here."""
-        self._name(path)
+        self.name(path)
 
     def dirty(self, paths: Iterable[Path | str]) -> tuple[str, ...]:
         """Those files among `paths`, and below them, that differ from HEAD, staged or not, relative to the
         work tree's top. Untracked ones count, ignored ones do not.
         """
-        asked = {self._name(path) for path in paths}
+        asked = {self.name(path) for path in paths}
         listing = self._git(
             *(
                 "status",
@@ -148,31 +160,35 @@ class Repository:
         Returns the new commit's id, or None when they equal HEAD. `author`: "Name <email>". Without a
         configured identity mac's own is used. When git, a hook or signing refuses, the index is as before.
         """
-        made = git_commit.commit(self._git, {self._name(path) for path in paths}, message, author)
+        made = git_commit.commit(self._git, {self.name(path) for path in paths}, message, author)
         if made:
             self._made.add(made)
         return made
 
     # --- branches and the remote -----------------------------------------------------------------
 
-    def switch(self, branch: str) -> None:
-        """Goes to a branch: the local one, else a new one from the remote's of that name, else from HEAD.
+    def current(self) -> str:
+        """The name of the current branch; "" when HEAD is detached."""
+        return self._git("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)).line
 
-        The user's changes come along; where they cannot, git refuses. Raises UsageError for what is no name.
-        """
+    def check_name(self, branch: str) -> None:
+        """Raises UsageError for what is no name of a branch."""
         is_name = self._git("check-ref-format", "--branch", branch, ok=(0, 1, 128)).code == 0
         if not is_name or branch.startswith("refs/"):  # refs/heads/x would be made as refs/heads/refs/heads/x
             raise UsageError(f"{branch!r} is not a name for a branch")
-        refusal = f"cannot switch to branch {branch}"
-        if self._git("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)).line == branch:
-            return
-        if self._exists(f"refs/heads/{branch}"):
-            self._git("switch", "--quiet", "--no-guess", branch, refusal=refusal)
-        elif self._exists(f"refs/remotes/origin/{branch}"):
-            start = f"refs/remotes/origin/{branch}"
-            self._git("switch", "--quiet", "--create", branch, "--track", start, refusal=refusal)
-        else:
-            self._git("switch", "--quiet", "--no-track", "--create", branch, refusal=refusal)
+
+    def known(self, branch: str, remote: str) -> str | None:
+        """The head of the local branch, else that of the remote's as it was fetched last, else None."""
+        for ref in (f"refs/heads/{branch}", f"refs/remotes/{remote}/{branch}"):
+            if self._exists(ref):
+                return self._resolve(ref)
+        return None
+
+    def point(self, branch: str) -> None:
+        """Lets the local branch be the current commit. Refuses a branch that is checked out somewhere."""
+        self._git(
+            "branch", "--force", "--no-track", branch, "HEAD", refusal=f"cannot move the branch {branch}"
+        )
 
     def _exists(self, ref: str) -> bool:
         return self._git("show-ref", "--verify", "--quiet", ref, ok=(0, 1)).code == 0
@@ -213,9 +229,20 @@ class Repository:
 
     def unpushed(self, commit: str) -> tuple[Commit, ...]:
         """The commits of HEAD that are not part of `commit`, newest first."""
-        listing = self._git("log", "-z", "--format=%H%n%B", f"{commit}..HEAD").out
+        return self._between(commit, "HEAD")
+
+    def beyond(self, commit: str, start: str) -> tuple[Commit, ...]:
+        """The commits of `commit` that are not part of `start`, newest first, without merges."""
+        return self._between(start, commit, "--no-merges")
+
+    def _between(self, old: str, new: str, *options: str) -> tuple[Commit, ...]:
+        listing = self._git("log", "-z", "--format=%H%n%B", *options, f"{old}..{new}").out
         entries = (entry.decode("utf-8", "replace") for entry in listing.split(b"\0") if entry)
         return tuple(Commit(*entry.split("\n", 1)) for entry in entries)
+
+    def fetched(self, remote: str, branch: str, *, timeout: float = NETWORK_TIMEOUT) -> str | None:
+        """The head of a branch of the remote, fetched; None when there is no such branch."""
+        return git_own.fetched(self._git, remote, branch, default=False, timeout=timeout)
 
     def sync_to_remote(
         self,
@@ -230,7 +257,7 @@ class Repository:
         Drops the commits that this object made, and those that `ours` accepts. Refuses, and changes
         nothing, if other commits would be lost, or changes that are not committed. Returns the new HEAD.
         """
-        current = self._git("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1)).line
+        current = self.current()
         if current and current != branch:
             raise GitError(f"the current branch is {current}, not {branch}")
         self._git(
@@ -242,11 +269,7 @@ class Repository:
         target = self._resolve("FETCH_HEAD")
         theirs = [c for c in self.unpushed(target) if c.sha not in self._made and not ours(c)]
         if theirs:
-            subjects = "".join(f"\n  {c.sha[:12]} {c.message.split(chr(10), 1)[0]}" for c in theirs[:5])
-            raise GitError(
-                f"{remote}/{branch} has moved on, and these local commits are not on it:{subjects}",
-                "push or rebase them first",
-            )
+            raise would_lose(f"{remote}/{branch} has moved on, and HEAD", theirs, "push or rebase them first")
         # Unlike a reset this keeps what is staged, and refuses where it cannot.
         place = ["-B", branch, "--no-track"] if current else ["--detach"]
         self._git(
@@ -258,7 +281,7 @@ class Repository:
 
     # --- running git -----------------------------------------------------------------------------
 
-    def _name(self, path: Path | str) -> str:
+    def name(self, path: Path | str) -> str:
         """A path as git names it: from the top, with "/", no link followed at its end; "" for the top."""
         place = self.root / path
         real = Path(os.path.normpath(place)) if place == self.root else place.parent.resolve() / place.name

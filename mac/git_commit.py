@@ -55,7 +55,7 @@ def _run(git: Caller, places: Collection[str], message: str, author: str | None)
         text.write(message.encode("utf-8", "replace"))
         text.flush()
         git(
-            *_identity(git),
+            *identity(git),
             *("commit", "--quiet", "--only", "--cleanup=whitespace", "--no-status", "-F", text.name),
             *([f"--author={author}"] if author else []),
             *("--pathspec-from-file=-", "--pathspec-file-nul"),
@@ -64,7 +64,8 @@ def _run(git: Caller, places: Collection[str], message: str, author: str | None)
         )
 
 
-def _identity(git: Caller) -> list[str]:
+def identity(git: Caller) -> list[str]:
+    """Options that give mac's own name where the user has configured none."""
     options = []
     for key, value in (("user.name", DEFAULT_NAME), ("user.email", DEFAULT_EMAIL)):
         if not git("config", "--get", key, ok=(0, 1)).line:

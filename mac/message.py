@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SNAPSHOT_TRAILER = "Mac-Snapshot"
 REVISION_TRAILER = "Mac-Standards"
+MERGE_TRAILER = "Mac-Merge"
 
 _LINES = 40  # of the body; the diff has the rest
 _WIDE = 200  # characters of a line
@@ -21,10 +22,8 @@ _NAMED = 4  # so many names fit into a line
 _DONE = {"add": "added", "remove": "removed", "modify": "changed"}
 
 
-def commit_message(
-    plan: Plan, provenance: Mapping[str, Any], revision: str | None
-) -> tuple[str, dict[str, str]]:
-    """(message, trailers). `revision` is the commit whose standards were used; None before the first."""
+def commit_message(plan: Plan, provenance: Mapping[str, Any], revision: str) -> tuple[str, dict[str, str]]:
+    """(message, trailers). `revision` is the commit whose standards were used; "" before the first."""
     changes = [c for c in plan.changes if c.kind != "file"] or list(plan.changes)
     trailers = {SNAPSHOT_TRAILER: str(provenance["snapshot"])}
     if revision:
@@ -39,9 +38,15 @@ def commit_message(
     return "\n".join([_subject(changes), *body]), trailers
 
 
+def merge_message(commit: str) -> str:
+    """The message under which a branch of mac's takes in what engineers have changed."""
+    return f"Take in {commit[:12]}\n\nWhat is generated stays as it was.\n\n{MERGE_TRAILER}: {commit}\n"
+
+
 def is_ours(commit: Commit) -> bool:
     """Whether mac made this commit: then it may be made again on another head."""
-    return f"\n{SNAPSHOT_TRAILER}: sha256:" in commit.message
+    signs = (f"{SNAPSHOT_TRAILER}: sha256:", f"{MERGE_TRAILER}: ")
+    return any(f"\n{sign}" in commit.message for sign in signs)
 
 
 def _subject(changes: list[Change]) -> str:

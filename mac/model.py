@@ -19,6 +19,7 @@ from mac import (
 )
 from mac.access_model import ServerAccess
 from mac.problems import NOWHERE, Location
+from mac.record_model import GitSettings, TargetFiles
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
 Account = inventory_config.Account
@@ -276,12 +277,17 @@ class LabelSource:
 class Guards:
     """Shares (0…1) that one plan may remove without being asked, and how few removals never count.
 
-    `forecast`: whether a plan is stopped too that breaks a budget of notifications.
+    `stale_scopes`: the share (0…1) of scopes that may have failed; `coverage`: the percentage that must be
+    watched. `harmless`: fingerprints of what looks like a credential and is none. `forecast`: whether a plan
+    is stopped too that breaks a budget of notifications.
     """
 
     removed_targets: float = 0.3
     removed_rules: float = 0.3
     minimum: int = 10
+    stale_scopes: float = 1.0
+    coverage: float = 0.0
+    harmless: tuple[str, ...] = ()
     forecast: bool = False
 
 
@@ -344,6 +350,8 @@ class Project:
     maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()
+    git: GitSettings = field(default_factory=GitSettings)
+    targets: TargetFiles = field(default_factory=TargetFiles)
     unwatched: tuple[Unwatched, ...] = ()
     addresses: Addresses = Addresses()
     grafana: GrafanaProvider = GrafanaProvider()

@@ -17,10 +17,10 @@ object that `generate` executes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,16 @@ from mac import (
     collect,
     config_aggregator,
     conventions,
+    coverage,
     diff,
-    emit,
     git,
+    guards,
     incomplete,
     lock,
     message,
+    plan_report,
+    propose,
+    record,
     render,
     snapshot,
     snapshot_source,
@@ -46,117 +50,14 @@ from mac import (
 )
 from mac.kinds import Kind
 from mac.model import Catalog, InventoryConfig, Snapshot
-from mac.problems import (
-    GitError,
-    Location,
-    Problem,
-    ProblemsError,
-    Severity,
-    UsageError,
-    errors,
-    ordered,
-)
+from mac.problems import GitError, Problem, ProblemsError, Severity, UsageError, errors, ordered
+from mac.record_model import GitSettings, TargetFiles
+from mac.run import Built, Clock, Outcome, Progress, Request, silent
+
+__all__ = ["Built", "Clock", "Outcome", "Progress", "Request", "asked", "silent"]
 
 PUSH_ATTEMPTS = 5
 LOCK_WAIT = 60.0  # seconds
-
-Lines = tuple[str, ...]
-
-Progress = Callable[[str, str], None]
-"""Called with a stage's name and what it is doing; for people, on stderr."""
-
-
-def silent(stage: str, text: str) -> None:
-    """A Progress that says nothing."""
-
-
-def unguarded(_catalog: Catalog, _rendered: render.Rendered, _progress: Progress) -> tuple[Problem, ...]:
-    """A Guard that stops nothing."""
-    return ()
-
-
-Guard = Callable[[Catalog, render.Rendered, Progress], tuple[Problem, ...]]
-"""What else must not be generated: errors stop, warnings are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to generate. `snapshot`: read this instead of asking AWS. `output`: where instead of mac.yaml's.
-
-    `base`: the revision whose output is compared with, instead of the one on disk. `allow_shrink`,
-    `allow_empty` and `allow_stale` open a guard for this run; `guard` is one more, asked by `generate` alone.
-    `now` decides which exemptions hold.
-    """
-
-    root: Path
-    snapshot: snapshot_source.Source | None = None
-    output: Path | None = None
-    base: str = ""
-    commit: bool = False
-    push: bool = False
-    branch: str = ""
-    remote: str = "origin"
-    allow_shrink: bool = False
-    allow_empty: bool = False
-    allow_stale: bool = False
-    engines_required: bool = False
-    guard: Guard = unguarded
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    @property
-    def today(self) -> date:
-        return self.now.date()
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    name: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """Everything up to the plan, in memory."""
-
-    catalog: Catalog
-    snapshot: Snapshot
-    bindings: bind.Bindings
-    rendered: render.Rendered
-    plan: diff.Plan
-    problems: tuple[Problem, ...]
-    output: Path
-    owned: tuple[str, ...]
-    old_provenance: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a generate did."""
-
-    built: Built
-    written: write.Written
-    commit: str | None
-    pushed: bool
-    stages: tuple[Stage, ...]
-
-
-class Clock:
-    """Measures stages; a stage that runs again adds to its time."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - start
-
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(Stage(name, round(seconds, 3)) for name, seconds in self._seconds.items())
-
 
 # --- inventory ---------------------------------------------------------------------------------------
 
@@ -172,7 +73,7 @@ def inventory(
     progress("inventory", "asking AWS")
     with lock.locked(root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
         write.recover(root)
-        found = _ask_aws(loaded, root, datetime.now(UTC), progress, allow_shrink)
+        found = _ask_aws(loaded, root / conventions.SNAPSHOT_DIR, datetime.now(UTC), progress, allow_shrink)
         if to is not None:
             write.replace_file(to, snapshot_source.encode(found, to))
         else:
@@ -201,11 +102,10 @@ def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
 asked = config_aggregator.asked
 
 
-def _ask_aws(catalog: Catalog, root: Path, now: datetime, progress: Progress, allow_shrink: bool) -> Snapshot:
-    stored = root / conventions.SNAPSHOT_DIR
+def _ask_aws(catalog: Catalog, stored: Path, now: datetime, progress: Progress, everything: bool) -> Snapshot:
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     start = time.monotonic()
-    config = replace(catalog.inventory, largest_loss=1.0) if allow_shrink else catalog.inventory
+    config = replace(catalog.inventory, largest_loss=1.0) if everything else catalog.inventory
     return collect.collect(
         config,
         last,
@@ -224,49 +124,85 @@ def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
 
 def generate(request: Request, progress: Progress = silent) -> Outcome:
     """The main job. Raises ProblemsError when the input has problems, MacError when the environment fails."""
-    if request.push and not request.commit:
-        raise UsageError("--push needs --commit", "give both, or commit by hand")
-    if request.branch and not request.commit:
-        raise UsageError("--branch needs --commit")
+    _check_options(request)
     clock = Clock()
     with lock.locked(request.root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
-        repository = git.open(request.root) if request.commit else None
-        branch = _prepare(repository, request) if repository else ""
-        for _ in range(PUSH_ATTEMPTS):
-            built = build(request, clock, progress)
+        asked_for = _asked_for(request)
+        if request.pull_request and not asked_for.settings.pull_requests:
+            raise UsageError("mac.yaml has no git.pull_requests", "it names the API and the project")
+        for attempt in range(PUSH_ATTEMPTS):
+            with clock.stage("begin"):
+                place = record.begin(asked_for, message, again=attempt > 0)
+            built = build(request, clock, progress, place)
             refuse(built, request)
-            built = _guarded(built, request, clock, progress)
+            built = _judged(built, request, clock, progress)
             written = _write(request, built, clock, progress)
-            commit = _commit(repository, request, built, clock, progress) if repository else None
-            if repository is None or not request.push:
-                return Outcome(built, written, commit, False, clock.stages())
+            commit = _commit(request, built, clock, progress) if request.commit else None
+            if not request.push:
+                place.keep()
+                return Outcome(built, written, commit, False, "", clock.stages())
             with clock.stage("push"):
-                progress("push", f"to {request.remote}")
-                if repository.push(branch, request.remote):
-                    return Outcome(built, written, commit, True, clock.stages())
-                progress("push", "the remote has moved on: generating again on its head")
-                repository.sync_to_remote(branch, request.remote, ours=message.is_ours)
+                progress("push", f"to {place.remote}")
+                pushed = place.push()
+            if pushed:
+                place.keep()
+                address = _propose(request, asked_for, built, clock, progress) if request.pull_request else ""
+                return Outcome(built, written, commit, True, address, clock.stages())
+            progress("push", "the remote has moved on: generating again on its head")
     raise GitError(
         f"the push lost {PUSH_ATTEMPTS} races in a row",
         "somebody else pushes all the time; run again, or commit to a branch of its own with --branch",
     )
 
 
-def plan(request: Request, progress: Progress = silent) -> Built:
-    """What `generate` would do; nothing is written. Raises ProblemsError when the input has errors.
+def _check_options(request: Request) -> None:
+    needed = (("--push", request.push), ("--branch", bool(request.branch)))
+    for option, given in needed:
+        if given and not request.commit:
+            raise UsageError(f"{option} needs --commit", "give both, or commit by hand")
+    if request.pull_request and not request.push:
+        raise UsageError("--pull-request needs --push", "what is proposed has to be there")
 
-    Where a guard would stop `generate`, that is among the warnings.
+
+def _asked_for(request: Request) -> record.Asked:
+    """What mac.yaml and the options say of where the output is kept."""
+    project = standards.settings(request.root)
+    return record.Asked(
+        root=request.root,
+        settings=project.git if project else GitSettings(),
+        targets=project.targets if project else TargetFiles(),
+        folder=project.output if project else ".",
+        output=request.output,
+        commit=request.commit,
+        push=request.push,
+        branch=request.branch,
+        remote=request.remote,
+    )
+
+
+def plan(request: Request, progress: Progress = silent) -> Built:
+    """What `generate` would do; nothing of the user's is written. Raises ProblemsError when the input has
+    errors. Where a guard would stop `generate`, that is among the warnings.
     """
-    built = build(request, Clock(), progress)
-    stops = [replace(p, severity=Severity.WARNING) for p in _stops(built, request)]
+    asked_for = _asked_for(request)
+    kept_apart = bool(asked_for.settings.repository or asked_for.settings.branch) and not request.output
+    with lock.locked(request.root, LOCK_WAIT) if kept_apart else nullcontext():
+        place = record.begin(replace(asked_for, commit=kept_apart), message)
+        built = build(request, Clock(), progress, place)
+        stops = [replace(p, severity=Severity.WARNING) for p in _stops(built, request)]
     return replace(built, problems=ordered([*built.problems, *stops]))
 
 
-def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
+def build(
+    request: Request, clock: Clock, progress: Progress = silent, place: record.Record | None = None
+) -> Built:
     """Everything up to the plan; writes nothing. Raises ProblemsError when there are errors.
 
-    The guards are not asked: see `refuse`.
+    `place`: where the output is kept, as `record.begin` prepared it; without it, where it lies on disk. The
+    guards are not asked: see `refuse`.
     """
+    if place is None:
+        place = record.begin(replace(_asked_for(request), commit=False), message)
     root = request.root
     write.recover(root)
     with clock.stage("load"):
@@ -277,19 +213,13 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
         raise ProblemsError(found)
     catalog = loaded.catalog
     with clock.stage("inventory"):
-        progress("inventory", "reading the snapshot" if request.snapshot else "asking AWS")
-        if request.snapshot:
-            state = snapshot_source.read(request.snapshot, root)
-        else:
-            state = _ask_aws(catalog, root, request.now, progress, request.allow_shrink)
-            if not request.allow_stale:
-                incomplete.refuse_silence(state)
-        found += [*incomplete.problems(state), *incomplete.outdated(state, catalog.inventory, request.now)]
+        state, unread = _inventory(request, catalog, place, progress)
+        found += unread
     with clock.stage("bind"):
         progress("bind", f"{len(state.resources)} resources")
         bindings = bind.bind(catalog, state, request.today)
         found += bindings.problems
-        if not bindings.bindings and not request.allow_empty:
+        if not bindings.bindings and guards.UNBOUND not in request.allow:
             found.append(bind.nothing_bound(catalog, bindings))
             raise ProblemsError(found)
     with clock.stage("render"):
@@ -308,15 +238,44 @@ def build(request: Request, clock: Clock, progress: Progress = silent) -> Built:
             )
     if errors(found):
         raise ProblemsError(found)
-    output = request.output or root / catalog.project.output
-    write.recover(output)
+    write.recover(place.output)
     with clock.stage("plan"):
         progress("plan", "comparing with what is there")
-        old, old_provenance = present(root, output, request.base)
+        old, old_provenance = place.tree(request.base)
         plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
         owned = (*old_provenance.get("files", {}), conventions.PROVENANCE)
         found += validate.edited(old, old_provenance)
-    return Built(catalog, state, bindings, rendered, plan, ordered(found), output, owned, old_provenance)
+    return Built(catalog, state, bindings, rendered, plan, ordered(found), place, owned, old_provenance)
+
+
+def _inventory(
+    request: Request, catalog: Catalog, place: record.Record, progress: Progress
+) -> tuple[Snapshot, list[Problem]]:
+    """What is there, by AWS or by the snapshot that was given, and what of it could not be read."""
+    progress("inventory", "reading the snapshot" if request.snapshot else "asking AWS")
+    if request.snapshot:
+        state = snapshot_source.read(request.snapshot, request.root)
+    else:
+        kept = (home / conventions.SNAPSHOT_DIR for home in (place.home, request.root))
+        last = next((folder for folder in kept if folder.exists()), place.home / conventions.SNAPSHOT_DIR)
+        state = _ask_aws(catalog, last, request.now, progress, guards.ACCOUNTS in request.allow)
+        if guards.STALE not in request.allow:
+            incomplete.refuse_silence(state)
+    return state, [
+        *incomplete.problems(state),
+        *incomplete.outdated(state, catalog.inventory, request.now),
+    ]
+
+
+def present(
+    root: Path, output: Path | None = None, rev: str = ""
+) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
+    """The generated files that are there, or in a revision, and their provenance; {} when there are none.
+
+    `output`: the folder, instead of mac.yaml's.
+    """
+    asked_for = replace(_asked_for(Request(root, output=output)), commit=False)
+    return record.begin(asked_for, message).tree(rev)
 
 
 def refuse(built: Built, request: Request) -> None:
@@ -326,12 +285,12 @@ def refuse(built: Built, request: Request) -> None:
         raise ProblemsError([*built.problems, *stops])
 
 
-def _guarded(built: Built, request: Request, clock: Clock, progress: Progress) -> Built:
-    """With what the request's own guard says. Raises ProblemsError when it stops the plan."""
-    if not built.plan:
+def _judged(built: Built, request: Request, clock: Clock, progress: Progress) -> Built:
+    """With what the request's judges say. Raises ProblemsError when one stops the plan."""
+    if not built.plan or not request.judges:
         return built
-    with clock.stage("guard"):
-        found = request.guard(built.catalog, built.rendered, progress)
+    with clock.stage("judge"):
+        found = [problem for judge in request.judges for problem in judge(built, progress)]
     problems = ordered([*built.problems, *found])
     if errors(found):
         raise ProblemsError(problems)
@@ -339,74 +298,70 @@ def _guarded(built: Built, request: Request, clock: Clock, progress: Progress) -
 
 
 def _stops(built: Built, request: Request) -> list[Problem]:
-    found: list[Problem] = []
-    if not request.allow_shrink:
-        found += diff.guard(built.plan, built.catalog.project.guards, built.old_provenance)
-    if not request.allow_empty:
-        found += diff.zero_rules(built.rendered.provenance)
-    return [*found, *write.foreign(built.output, built.rendered.files, built.owned)]
-
-
-def present(root: Path, output: Path, base: str = "") -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
-    """The output that is there, on disk or in the revision `base`, and its provenance. {}: there is none."""
-    repository = git.open(root) if base else None
-
-    def read(paths: Iterable[str]) -> Mapping[str, bytes]:
-        return repository.tree(base, output, paths) if repository else write.read_tree(output, paths)
-
-    files = dict(read([conventions.PROVENANCE]))
-    if conventions.PROVENANCE not in files:
-        return {}, {}
-    try:
-        provenance = emit.read_json(files[conventions.PROVENANCE])
-        owned = list(provenance["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        place = Location(str(output / conventions.PROVENANCE))
-        hint = "put it back from Git: it says which files are mac's"
-        raise ProblemsError([Problem(place, "json-syntax", f"it cannot be read: {error}", hint)]) from error
-    return {**files, **read(owned)}, provenance
+    limits, allowed = built.catalog.project.guards, request.allow
+    found = [*guards.shrink(built.plan, limits, built.old_provenance, allowed)]
+    if guards.NO_RULES not in allowed:
+        found += guards.zero_rules(built.rendered.provenance)
+    if guards.STALE not in allowed:
+        found += guards.stale(built.snapshot, limits)
+    if guards.COVERAGE not in allowed and limits.coverage:
+        covered = coverage.coverage(built.catalog, built.snapshot, built.bindings, request.today)
+        found += guards.coverage(covered.percent, covered.unwatched, limits)
+    if guards.SECRETS not in allowed:
+        stored = snapshot.stored_files(built.snapshot) if request.snapshot is None else {}
+        found += guards.secrets({**stored, **built.rendered.files}, limits)
+    return [*found, *built.record.foreign(built.rendered.files, built.owned)]
 
 
 def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> write.Written:
-    """The output and the snapshot that it comes from: in one exchange when they lie in one folder."""
+    """The output, and the snapshot that it comes from unless that was given."""
     with clock.stage("write"):
         progress("write", f"{len(built.rendered.files)} files")
-        files, owned = dict(built.rendered.files), set(built.owned)
-        if request.snapshot is None:
-            if built.output.resolve() == request.root.resolve():
-                files |= snapshot.stored_files(built.snapshot)
-                owned |= snapshot.stored(request.root)
-            else:
-                _write_snapshot(request.root, built.snapshot)
-        return write.write(built.output, files, owned, remove=owned - files.keys())
+        stored = snapshot.stored_files(built.snapshot) if request.snapshot is None else {}
+        return built.record.write(built.rendered.files, built.owned, stored, snapshot.stored, request.root)
 
 
-def _prepare(repository: git.Repository, request: Request) -> str:
-    """Goes to the branch and returns its name; raises while nothing is written what would stop the end."""
-    if request.output:
-        repository.require(request.output)
-    if request.branch:
-        repository.switch(request.branch)
-    return repository.branch() if request.push else request.branch
-
-
-def _commit(
-    repository: git.Repository, request: Request, built: Built, clock: Clock, progress: Progress
-) -> str | None:
+def _commit(request: Request, built: Built, clock: Clock, progress: Progress) -> str | None:
     with clock.stage("commit"):
-        paths = {built.output / p for p in (*built.owned, *built.rendered.files)}
-        kept, source = request.root / conventions.SNAPSHOT_DIR, request.snapshot
-        if source is None or (isinstance(source, Path) and source.resolve() == kept.resolve()):
-            paths.add(kept)
         progress("commit", "")
-        head = repository.head()
-        made = built.plan or _since(head, request, built)
-        text, trailers = message.commit_message(made, built.rendered.provenance, head)
-        return repository.commit(sorted(paths), git.trailers(text, trailers))
+        place, source = built.record, request.snapshot
+        paths = place.paths((*built.owned, *built.rendered.files))
+        kept = place.home / conventions.SNAPSHOT_DIR
+        own = source is None or (isinstance(source, Path) and source.resolve() == kept.resolve())
+        if own and place.outside is None:
+            paths.append(kept)
+        made = _in_git(place, built.plan) or _since(place.head(), built)
+        text, trailers = message.commit_message(made, built.rendered.provenance, place.revision())
+        return place.commit(paths, git.trailers(text, trailers))
 
 
-def _since(head: str | None, request: Request, built: Built) -> diff.Plan:
-    """What an earlier run wrote and did not commit."""
+def _since(rev: str | None, built: Built) -> diff.Plan:
+    """What the output has over a revision of where it is kept: also what an earlier run did not commit."""
     new = built.rendered
-    old, provenance = present(request.root, built.output, head) if head else ({}, {})
-    return diff.plan(old, new.files, provenance, new.provenance)
+    old, provenance = built.record.tree(rev) if rev else ({}, {})
+    return _in_git(built.record, diff.plan(old, new.files, provenance, new.provenance))
+
+
+def _in_git(place: record.Record, plan: diff.Plan) -> diff.Plan:
+    """What of a plan the log tells: targets outside of Git have no part in it."""
+    if place.outside is None:
+        return plan
+    return replace(plan, changes=tuple(change for change in plan.changes if change.kind != "target"))
+
+
+def _propose(
+    request: Request, asked_for: record.Asked, built: Built, clock: Clock, progress: Progress
+) -> str:
+    """The address of the pull request for what was pushed; "" when it has nothing that its base lacks."""
+    settings, place = asked_for.settings.pull_requests, built.record
+    if settings is None or place.repository is None:
+        return ""
+    with clock.stage("propose"):
+        progress("propose", f"to {settings.project}")
+        made = _since(place.base(settings.base), built)
+        if not made or place.branch == settings.base:
+            return ""
+        text, _ = message.commit_message(made, built.rendered.provenance, place.start)
+        title = text.partition("\n")[0]
+        body = plan_report.markdown(made, built.problems)
+        return propose.propose(settings, propose.Proposal(place.branch, title, body))

@@ -30,7 +30,8 @@ _NAMES = 8
 _LONG, _AROUND = 400, 40
 """So much of a value is shown, and so much of what two values share around what differs."""
 
-_STOPS = ("guard-shrink", "zero-rules", "foreign-file")
+_STOPS = ("guard-", "zero-rules", "foreign-file")
+"""So begin the codes of what would stop `mac generate`."""
 _NAMED_ALONE = ("dashboard", "file", "sensor")
 _NOTHING = "No changes: the generated configuration is up to date."
 _CAUSE_TITLES = {
@@ -261,7 +262,7 @@ def _totals(plan: Plan) -> str:
 def _warnings(problems: Sequence[Problem]) -> str:
     if not problems:
         return ""
-    stops = any(p.code in _STOPS for p in problems)
+    stops = any(p.code.startswith(_STOPS) for p in problems)
     title = report.summary(problems) + (": generate would stop" if stops else "")
     body = _fenced(report.text(problems, {}).splitlines()[:-2], _COMMENT // 4)
     opened = "<details open>" if stops else "<details>"

@@ -185,6 +185,9 @@ CODES: dict[str, str] = {
     "zero-rules": "the plan has no rules",
     "over-budget": "the forecast has more notifications than a budget allows",
     "forecast-failed": "the notifications of a plan could not be forecast",
+    "guard-stale": "more of the inventory was not read than the guard allows",
+    "guard-coverage": "less is watched than the guard demands",
+    "guard-secret": "a file that would be committed looks as if a credential stood in it",
 }
 
 

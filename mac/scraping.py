@@ -23,6 +23,8 @@ from mac.model import (
 
 Document = dict[str, Any]
 
+_REFRESH = "30s"
+
 
 def target_groups(bindings: Iterable[Binding], scrape: Scrape) -> list[Document]:
     """Content of a file for file-based discovery: one group a resource, in the inventory's order."""
@@ -45,7 +47,7 @@ def prometheus(
 ) -> Document:
     """`prometheus.yml` of a cell. Paths in it are relative to it. `probes`: scrape jobs of `probing`."""
     beside = [conventions.HEARTBEAT_FILE] if heartbeat else []
-    configs = [_scrape_config(project, scrape) for scrape in sorted(scrapes, key=lambda s: s.job)]
+    configs = [_scrape_config(project, cell, scrape) for scrape in sorted(scrapes, key=lambda s: s.job)]
     if cloudwatch:
         configs.append(_cloudwatch_scrape(project))
     configs += probes
@@ -91,7 +93,7 @@ def _target(resource: Resource, scrape: Scrape) -> str:
     return f"{f'[{address}]' if ':' in address else address}:{resource.port(scrape.port)}"
 
 
-def _scrape_config(project: Project, scrape: Scrape) -> Document:
+def _scrape_config(project: Project, cell: Cell, scrape: Scrape) -> Document:
     interval = scrape.interval or project.scrape_interval
     return {
         "job_name": scrape.job,
@@ -100,10 +102,18 @@ def _scrape_config(project: Project, scrape: Scrape) -> Document:
         "scrape_timeout": min(scrape.timeout or "10s", interval, key=lambda t: durations.seconds(t) or 0),
         "metrics_path": scrape.path,
         "scheme": scrape.scheme,
-        "file_sd_configs": [
-            {"files": [f"targets/{conventions.slug(scrape.job)}.json"], "refresh_interval": "30s"}
-        ],
+        **_discovery(project, cell, scrape),
     }
+
+
+def _discovery(project: Project, cell: Cell, scrape: Scrape) -> Document:
+    """Where Prometheus finds the targets of a job: beside its configuration, or outside of Git."""
+    kept, path = project.targets, conventions.targets_file(cell.name, scrape.job)
+    if kept.kept == "http_sd":
+        return {"http_sd_configs": [{"url": f"{kept.url}/{path}", "refresh_interval": _REFRESH}]}
+    beside = f"targets/{conventions.slug(scrape.job)}.json"
+    name = f"{kept.folder}/{path}" if kept.kept == "file" else beside
+    return {"file_sd_configs": [{"files": [name], "refresh_interval": _REFRESH}]}
 
 
 def _cloudwatch_scrape(project: Project) -> Document:

@@ -40,6 +40,7 @@ def as_dict(outcome: Outcome) -> dict[str, Any]:
         "snapshot": built.rendered.provenance["snapshot"],
         "commit": outcome.commit,
         "pushed": outcome.pushed,
+        "pull_request": outcome.pull_request,
         "stages": [{"name": s.name, "seconds": s.seconds} for s in outcome.stages],
     }
 
@@ -82,6 +83,7 @@ def as_text(outcome: Outcome) -> str:
         ("dashboards", str(d["dashboards"])),
         ("files", ", ".join(f"{count} {what}" for what, count in d["files"].items())),
         ("commit", _commit(outcome)),
+        *([("pull request", outcome.pull_request)] if outcome.pull_request else []),
         ("seconds", ", ".join(f"{s.name} {s.seconds:.2f}" for s in outcome.stages)),
     ]
     return table(rows) + _whys(d["not_bound"])

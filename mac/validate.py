@@ -157,20 +157,32 @@ def _references(tree: Tree) -> Iterator[Problem]:
         folder = path.rpartition("/")[0]
         patterns.update(f"{folder}/{pattern}" for pattern in document.get("rule_files", ()))
         for scrape in document.get("scrape_configs", ()):
-            for discovery in scrape.get("file_sd_configs", ()):
-                for name in discovery.get("files", ()):
-                    read.add(f"{folder}/{name}")
-                    if name.startswith("targets/") and f"{folder}/{name}" not in tree.documents:
-                        message = (
-                            f'scrape job "{scrape.get("job_name")}" reads {name}, which is not generated'
-                        )
-                        yield Problem(Location(path), "generated-schema", message)
+            for name in _references_of(scrape):
+                meant = _generated(name, folder)
+                read.add(meant)
+                if name.startswith("targets/") and meant not in tree.documents:
+                    message = f'scrape job "{scrape.get("job_name")}" reads {name}, which is not generated'
+                    yield Problem(Location(path), "generated-schema", message)
     for path, _, _ in tree.entries("targets"):
         if path not in read:
             yield Problem(Location(path), "generated-schema", "no scrape job reads these targets")
     for path, _, _ in tree.entries("rules"):
         if path.rpartition("/")[0] + "/*.yml" not in patterns:
             yield Problem(Location(path), "generated-schema", "no prometheus.yml loads these rules")
+
+
+def _references_of(scrape: Mapping[str, Any]) -> Iterator[str]:
+    """The files that a scrape job discovers its targets in, and the addresses at which it asks for them."""
+    for discovery in scrape.get("file_sd_configs", ()):
+        yield from discovery.get("files", ())
+    for discovery in scrape.get("http_sd_configs", ()):
+        yield str(discovery.get("url", ""))
+
+
+def _generated(name: str, folder: str) -> str:
+    """The generated file that is meant, wherever it is kept: `folder` is that of the one that names it."""
+    at = name.rfind("/cells/")
+    return name[at + 1 :] if at >= 0 else f"{folder}/{name}"
 
 
 def check_metrics(

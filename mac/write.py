@@ -177,7 +177,11 @@ def _places(root: Path, paths: Iterable[str]) -> dict[str, Path]:
         if parent not in folders:
             folders[parent] = _inside(root, root / parent, path)
         place = folders[parent] / pure.name
-        if place.is_symlink():
+        try:
+            linked = place.is_symlink()
+        except OSError as error:  # a name that no file system takes
+            raise output_error(f"{path!r} cannot be a file", error) from error
+        if linked:
             _inside(root, place, path)
         if taken.setdefault(place, path) != path:
             raise OutputError(f"{taken[place]} and {path} are one file", "a symbolic link joins them")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mac import diff, emit, files, items, plan_report, render, templates
 from mac.bind import bind
 from mac.diff import Change, Plan
-from mac.model import Catalog, Guards, Resource, Service, Text, WorkingHours
+from mac.model import Catalog, Resource, Service, Text, WorkingHours
 from mac.problems import Location, Problem, Severity
 from tests import builders
 from tests.builders import alert, instance, parameter, recording, snapshot, standard
@@ -414,55 +414,6 @@ def test_the_order_of_input_is_irrelevant(old: Generated, new: Generated, shuffl
         return Generated(mixed, {**tree.provenance, "files": dict(entries)})
 
     assert plan(old, new).changes == plan(shuffled(old), shuffled(new)).changes
-
-
-# --- guards -------------------------------------------------------------------------------------------
-
-
-def guard(old: Generated, new: Generated, **limits: Any) -> list[Problem]:
-    return list(diff.guard(plan(old, new), Guards(**limits), old.provenance))
-
-
-def test_a_plan_that_removes_too_many_targets_is_held_back() -> None:
-    (problem,) = guard(generated(*fleet(0, 40)), generated(*fleet(0, 20)))
-    assert problem.code == "guard-shrink"
-    assert "20 of 40 targets would go (50%)" in problem.message
-
-
-@pytest.mark.parametrize(
-    ("last", "limits"),
-    [(29, {}), (10, {"minimum": 31}), (0, {"removed_targets": 1.0, "removed_rules": 1.0})],
-)
-def test_a_plan_within_the_guards_goes_on(last: int, limits: dict[str, Any]) -> None:
-    kept = [*fleet(0, last), *fleet(40, 41)]
-    assert guard(generated(*fleet(0, 41)), generated(*kept), **limits) == []
-
-
-def test_machines_that_are_replaced_do_not_count() -> None:
-    assert guard(generated(*fleet(0, 40)), generated(*fleet(100, 140))) == []
-
-
-def test_machines_of_another_service_do_not_replace_those_that_go() -> None:
-    api = [instance(n, tags={"service": "api", "role": "web"}) for n in range(100, 140)]
-    assert guard(generated(*fleet(0, 40)), generated(*fleet(0, 1), *api))
-
-
-def test_rules_are_guarded_as_targets_are() -> None:
-    def services(count: int) -> list[Resource]:
-        return [instance(n, tags={"service": f"s{n}", "role": "web"}) for n in range(count)]
-
-    found = guard(generated(*services(20)), generated(*services(8)))
-    assert sorted(p.message.split(" would")[0] for p in found) == ["12 of 20 targets", "24 of 40 rules"]
-
-
-def test_a_first_generation_is_not_guarded() -> None:
-    assert guard(NOTHING, generated(*fleet(0, 40))) == []
-
-
-def test_no_alerting_rules_at_all_is_a_problem() -> None:
-    silent = generated(*fleet(0, 3), catalog=builders.catalog(standard(alerts=())))
-    assert [p.code for p in diff.zero_rules(silent.provenance)] == ["zero-rules"]
-    assert diff.zero_rules(generated(*fleet(0, 3)).provenance) == ()
 
 
 # --- reports ------------------------------------------------------------------------------------------

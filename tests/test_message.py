@@ -66,6 +66,6 @@ def test_a_long_body_is_cut_with_a_count() -> None:
 
 
 def test_without_changes_it_says_that_only_the_inventory_moved() -> None:
-    text, trailers = commit_message(Plan(), PROVENANCE, None)
+    text, trailers = commit_message(Plan(), PROVENANCE, "")
     assert text.startswith("Keep the inventory")
     assert trailers == {"Mac-Snapshot": "sha256:1"}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from mac import lock, pipeline, write
+from mac import guards, lock, pipeline, write
 from mac import snapshot as snapshots
 from mac.model import Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import GitError, OutputError, Problem, ProblemsError
@@ -197,7 +197,7 @@ def test_a_fleet_that_vanishes_stops_at_the_guard_until_it_is_allowed(repository
         run(repository, path)
     assert [p.code for p in caught.value.problems if p.severity == "error"] == ["guard-shrink"]
     assert tree(repository) == before
-    run(repository, path, allow_shrink=True)
+    run(repository, path, allow=guards.SHRINK)
     assert tree(repository) != before
 
 
@@ -369,7 +369,7 @@ def test_killed_at_any_moment_it_leaves_the_old_output_or_the_new(
         path = tmp_path / f"fleet-{size}.jsonl"
         path.write_bytes(seen(fleet(range(1, size + 1))).read_bytes())
         begun = time.monotonic()
-        run(repository, path, allow_shrink=True)
+        run(repository, path, allow=guards.SHRINK)
         wanted.append(tree(repository))
         paths.append(path)
     took = max(time.monotonic() - begun, 0.2) + 0.5  # the start of a process included
@@ -385,7 +385,7 @@ def test_killed_at_any_moment_it_leaves_the_old_output_or_the_new(
         process.communicate()
         assert tree(repository) in wanted
     assert killed
-    run(repository, paths[0], allow_shrink=True)
+    run(repository, paths[0], allow=guards.SHRINK)
     assert tree(repository) == wanted[0]
 
 
@@ -417,7 +417,7 @@ def test_two_at_once_leave_the_output_of_one_of_them(repository: Path, tmp_path:
     for size in (HOSTS, HOSTS + 20):
         path = tmp_path / f"fleet-{size}.jsonl"
         path.write_bytes(snapshots.to_bytes(builders.snapshot(*fleet(range(1, size + 1)))))
-        run(repository, path, allow_shrink=True)
+        run(repository, path, allow=guards.SHRINK)
         wanted.append(tree(repository))
         paths.append(path)
     for _ in range(3):

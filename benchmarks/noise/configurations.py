@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.noise.targets import Key, Presence, Target, in_groups
-from mac import bind, conventions, diff, pipeline, render, scraping, snapshot, standards, templates
+from mac import bind, conventions, diff, guards, pipeline, render, scraping, snapshot, standards, templates
 from mac.model import Binding, Catalog, Lifecycle, Snapshot, Standard
 from mac.problems import errors
 
@@ -228,15 +228,15 @@ class _Stages:
 
     def refuses(self, old: _Moment, new: _Moment) -> bool:
         """Whether a guard of the project stops this change."""
-        guards = self._catalog.project.guards
+        limits = self._catalog.project.guards
         gone = {key[:2] for key in old.targets} - {key[:2] for key in new.targets}
         lost = len(gone) + len(old.by_cloudwatch - new.by_cloudwatch)
-        few = lost < guards.minimum or lost <= guards.removed_targets * len(old.targets)
+        few = lost < limits.minimum or lost <= limits.removed_targets * len(old.targets)
         if few and old.rules == new.rules:
             return False  # as the plan would say, which takes longer
         before, after = self.rendered(old), self.rendered(new)
         plan = diff.plan(before.files, after.files, before.provenance, after.provenance)
-        return bool(diff.guard(plan, guards, before.provenance))
+        return bool(guards.shrink(plan, limits, before.provenance))
 
 
 def _counts_resources(standard: Standard) -> bool:

@@ -74,6 +74,17 @@ def output(meaning: str) -> Callable[[F], F]:
     )
 
 
+def allow(function: F) -> F:
+    """Gives the command `allow: frozenset[str]`, the names of guards that are open for this run."""
+    return click.option(
+        "--allow",
+        metavar="GUARD",
+        multiple=True,
+        callback=_guards,
+        help="Open a guard, this once; may be given several times. docs/operations.md lists them.",
+    )(function)
+
+
 def output_format(*formats: str) -> Callable[[F], F]:
     """Gives the command `output_format: str`, one of `formats`; the first is the default."""
     return click.option(
@@ -130,6 +141,18 @@ def _remember_format(ctx: click.Context, _option: click.Parameter, chosen: str) 
 
 def _absolute(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path | None:
     return given.absolute() if given else None
+
+
+def _guards(_ctx: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> frozenset[str]:
+    if not given:
+        return frozenset()
+    from mac import guards
+    from mac.problems import did_you_mean
+
+    for name in given:
+        if name not in guards.NAMES:
+            raise click.BadParameter(f'there is no guard "{name}"; {did_you_mean(name, guards.NAMES)}')
+    return frozenset(given)
 
 
 def _located(_ctx: click.Context, _option: click.Parameter, given: str | None) -> Source | None:

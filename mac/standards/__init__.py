@@ -101,6 +101,13 @@ def pinned(root: Path) -> tuple[Project, Mapping[str, tuple[str, ...]]]:
     return reading.written.project[0], reading.sources
 
 
+def settings(root: Path) -> Project | None:
+    """The settings alone; None when mac.yaml is wrong, which `load` tells."""
+    reading = _Reading(root)
+    reading.project()
+    return reading.written.project[0] if reading.written.project else None
+
+
 fetched = packages.read
 """What was fetched for a package."""
 

@@ -47,7 +47,7 @@ from mac.model import (
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import access, objectives, sensors
+from mac.standards import access, objectives, record, sensors
 
 Raw = Mapping[str, Any]
 
@@ -87,7 +87,9 @@ def project(document: Document) -> Project:
         environments={
             name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
         },
-        guards=Guards(**spec.get("guards", {})),
+        git=record.git(document),
+        targets=record.targets(document),
+        guards=Guards(**_guards(spec.get("guards", {}))),
         addresses=Addresses(**spec.get("addresses", {}), site=spec.get("docs", "")),
         grafana=GrafanaProvider(**spec.get("grafana", {})),
         maintenance=tuple(
@@ -129,6 +131,10 @@ def project(document: Document) -> Project:
         location=document.location(("spec",), key=True),
         **settings,
     )
+
+
+def _guards(raw: Raw) -> dict[str, Any]:
+    return {**raw, "harmless": tuple(raw.get("harmless", ()))}
 
 
 def _label(default: LabelSource, given: Raw | None) -> LabelSource:

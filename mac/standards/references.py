@@ -20,6 +20,7 @@ from mac.standards import (
     decode,
     objectives,
     probes,
+    record,
     sensors,
     standard,
     teams,
@@ -80,6 +81,7 @@ def _project(written: Written) -> Iterator[Problem]:
         yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
     yield from probes.check_modules(settings, document)
     yield from sensors.check_downloads(settings, (item for item, _ in written.standards.values()))
+    yield from record.check(settings.git, settings.targets, document)
     yield from teams.check_maintenance(settings.maintenance, document, written)
     if settings.alertmanager_api:
         yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from mac.credentials import TOKEN, TOKEN_PATHS
 from mac.problems import Location, Problem
 from mac.source import Document, Pointer
 
@@ -35,18 +36,15 @@ _HARMLESS = {
 
 SECTIONS = {
     "Team": ("receivers", "after_hours", "environments"),
-    "Project": ("packages", "prometheus", "alertmanager"),
+    "Project": ("packages", "prometheus", "alertmanager", "git"),
 }
 """Kind of document → where in its spec receivers, sources or servers stand."""
 
 _SECRET_PARAMETER = re.compile(r"(?i)(api[_-]?key|auth|key|pass(word)?|secret|sig(nature)?|token)")
 _SOURCE_WITH_SECRET = re.compile(r"(?i)://[^/\s@]*:[^/\s]*@|^https?://[^/\s]+@|[?&#]")
 _SERVER_SECRET = re.compile(r"://[^/\s]*@|[?#]")
-_TOKEN_PATHS = re.compile(
-    r"(hooks\.slack\.com/(services|workflows)/|discord(app)?\.com/api/webhooks/|webhook\.office\.com/"
-    r"|api\.telegram\.org/bot|outlook\.office\.com/webhook/)"
-)
-_TOKEN = re.compile(r"\b(xox[abeprs]-[A-Za-z0-9-]{10,}|(AKIA|ASIA)[A-Z0-9]{16}|gh[opsu]_[A-Za-z0-9]{30,})")
+_TOKEN_PATHS = re.compile(TOKEN_PATHS)
+_TOKEN = re.compile(TOKEN)
 _RANDOM = re.compile(r"(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{32,}")
 
 

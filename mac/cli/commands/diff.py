@@ -43,7 +43,7 @@ def command(
     Files are compared by what they mean: targets, rules, routes, receivers. Changes stand under what caused
     them: the inventory, standards, services, teams, templates or settings. Nothing is written.
     """
-    from mac import emit, pipeline, plan_report
+    from mac import emit, guards, pipeline, plan_report
     from mac.cli import problems
 
     request = pipeline.Request(
@@ -51,8 +51,7 @@ def command(
         snapshot=snapshot,
         output=output,
         base=base,
-        allow_empty=allow_empty,
-        allow_stale=allow_stale,
+        allow=guards.named(empty=allow_empty, stale=allow_stale),
     )
     with progress.stage_progress() as report_progress:
         built = pipeline.plan(request, report_progress)

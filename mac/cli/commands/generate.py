@@ -20,16 +20,24 @@ if TYPE_CHECKING:
 @options.output("Where to write.")
 @click.option("--commit", is_flag=True, help="Commit what was generated, and nothing else.")
 @click.option("--push", is_flag=True, help="Push the commit; needs --commit.")
-@click.option("--branch", metavar="NAME", default="", help="Commit to this branch, made when it is new.")
-@click.option("--remote", default="origin", show_default=True, help="Where to push to.")
-@click.option("--allow-shrink", is_flag=True, help="Allow removals beyond the guard, this once.")
+@click.option(
+    "--branch",
+    metavar="NAME",
+    default="",
+    help="Commit to this branch, apart from the work tree; made when it is new.",
+)
+@click.option(
+    "--pull-request", is_flag=True, help="Propose the branch at git.pull_requests of mac.yaml; needs --push."
+)
+@click.option("--remote", default="", help="Where to push to.  [default: git.remote in mac.yaml, origin]")
+@options.allow
+@click.option("--allow-shrink", is_flag=True, help="Allow removals beyond the guards, this once.")
 @click.option("--allow-empty", is_flag=True, help="Allow that nothing is bound, this once.")
 @click.option(
     "--allow-stale",
     is_flag=True,
     help="Allow that AWS answered nothing: generate from what was known before, this once.",
 )
-@click.option("--allow-noise", is_flag=True, help="Allow more notifications than the budgets, this once.")
 @click.option("--engines", is_flag=True, help="Fail when promtool or amtool is missing.")
 @options.output_format("text", "json")
 @click.pass_obj
@@ -41,18 +49,20 @@ def command(
     commit: bool,
     push: bool,
     branch: str,
+    pull_request: bool,
     remote: str,
+    allow: frozenset[str],
     allow_shrink: bool,
     allow_empty: bool,
     allow_stale: bool,
-    allow_noise: bool,
     engines: bool,
     output_format: str,
 ) -> None:
     """Generate the configuration, and commit it."""
-    from mac import emit, forecasting, pipeline, summary
+    from mac import emit, forecasting, guards, pipeline, summary
     from mac.cli import problems
 
+    allow |= guards.named(shrink=allow_shrink, empty=allow_empty, stale=allow_stale)
     request = pipeline.Request(
         root=root,
         snapshot=snapshot,
@@ -60,12 +70,11 @@ def command(
         commit=commit,
         push=push,
         branch=branch,
+        pull_request=pull_request,
         remote=remote,
-        allow_shrink=allow_shrink,
-        allow_empty=allow_empty,
-        allow_stale=allow_stale,
+        allow=allow,
         engines_required=engines,
-        guard=pipeline.unguarded if allow_noise else forecasting.guard(forecasting.Request(root)),
+        judges=() if guards.FORECAST in allow else (forecasting.by_budget(forecasting.Request(root)),),
     )
     with progress.stage_progress() as report_progress:
         outcome = pipeline.generate(request, report_progress)
