@@ -86,9 +86,10 @@ def chunks(
     machines = by_address(world)
     probed = False
     for target in targets:
-        machine = machines.get(target.address.rpartition(":")[0])
+        probe = target.job.startswith(watch_signals.PROBE)
+        machine = None if probe else machines.get(target.address.rpartition(":")[0])
         if machine is None:
-            probed |= target.job.startswith(watch_signals.PROBE)
+            probed |= probe
             yield from _outside(world, target, wanted, labels, text)
             continue
         job = HOST if target.job == NODE else target.job
