@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mac import conventions, slo
+from mac import conventions, slo, watchers
 from mac.bind import Bindings
+from mac.kinds import monitoring
 from mac.model import Account, Binding, Catalog, Cell, Member, Partition, Resource, Standard
 
 SERVICE = "example"
@@ -19,9 +20,17 @@ _REGION = "us-east-1"
 def bindings(catalog: Catalog) -> Bindings:
     """Every standard bound once, with its default parameters, in one cell."""
     cell = Cell(conventions.cell_name(_ACCOUNT.name, _REGION), _ACCOUNT.id, _REGION)
-    bound = tuple(_binding(catalog, cell, standard) for _, standard in sorted(catalog.standards.items()))
+    known = [standard for _, standard in sorted(catalog.standards.items()) if _found(catalog, standard)]
+    bound = tuple(_binding(catalog, cell, standard) for standard in known)
     bound += tuple(_objectives(catalog, bound))
     return Bindings(bound, (), (cell,) if bound else (), (), len(bound))
+
+
+def _found(catalog: Catalog, standard: Standard) -> bool:
+    """Whether a cell can have it: none has an exporter of CloudWatch's metrics when no standard reads any."""
+    roles = [role for clause in standard.applies_to.any_of for role in clause.get(conventions.ROLE, ())]
+    for_exporter = standard.applies_to.kind == monitoring.NAME and watchers.CLOUDWATCH_EXPORTER in roles
+    return not for_exporter or any(other.cloudwatch for other in catalog.standards.values())
 
 
 def _objectives(catalog: Catalog, bound: tuple[Binding, ...]) -> Iterator[Binding]:

@@ -23,6 +23,7 @@ from benchmarks.noise import (
     page,
     roles,
     views,
+    watch_signals,
 )
 from benchmarks.noise.clock import START, STEP, Floats
 from benchmarks.noise.incidents import Incident
@@ -371,10 +372,47 @@ def test_everything_that_a_rule_of_the_shipped_standards_reads_is_there() -> Non
             assert not isinstance(parsed, promql.Failure)
             recorded.add(name)
             read |= parsed.metrics if name not in panels else set()
-    # No database here has a replica.
-    assert read - recorded - there == {"aws_rds_replica_lag_maximum"}
-    assert {s.scrape.job for b in bindings.bindings if (s := b.standard).scrape} == set(EXPORTERS)
+    for job in (*WATCHERS, "probe-tls_connect"):
+        there |= {series.name for series in watch_signals.series(found, job, Wanted())}
+    # No database here has a replica, and no Prometheus sends what it has elsewhere.
+    absent = {name for name in read - recorded - there if not name.startswith("prometheus_remote_storage_")}
+    assert absent == {"aws_rds_replica_lag_maximum"}
+    scraped = {s.scrape.job for b in bindings.bindings if (s := b.standard).scrape}
+    assert scraped <= set(EXPORTERS) | set(WATCHERS)
+    assert scraped >= set(EXPORTERS)
     assert set(data_signals.JOBS) | {HOST} == set(EXPORTERS)
+
+
+WATCHERS = {"prometheus": "prometheus", "alertmanager": "alertmanager", "cloudwatch": "yace"}
+
+
+@pytest.mark.parametrize(("job", "exporter"), [*WATCHERS.items(), ("probe-tls_connect", "blackbox")])
+def test_what_the_monitoring_tells_of_itself_is_what_its_parts_export(job: str, exporter: str) -> None:
+    catalogue = metrics.find(PROJECT).exporter(exporter)
+    assert catalogue is not None
+    known = catalogue.series()
+    told = list(watch_signals.series(world(incidents.REPORTED), job, Wanted()))
+    assert told
+    for series in told:
+        assert set(series.labels) <= set(known[series.name])
+
+
+def test_a_target_that_is_no_machine_answers_and_probes_bring_their_prober() -> None:
+    found, each = incident("certificate-expiry")
+    ends = (float(START), START + found.end)
+    targets = [
+        views.Listed("prometheus", "127.0.0.1:9090", (("service", "monitoring"),), *ends),
+        views.Listed("probe-tls_connect", "ingest.example.com:443", (("probe", "endpoint"),), *ends),
+    ]
+    text = b"".join(openmetrics.chunks(found, targets, {}, Wanted(["probe_ssl_earliest_cert_expiry"])))
+    read = _read(text)
+    assert {head.partition("{")[0] for head in read} == {"up", "probe_ssl_earliest_cert_expiry"}
+    jobs = {head.partition('job="')[2].partition('"')[0] for head in read if head.startswith("up{")}
+    assert jobs == {"prometheus", "probe-tls_connect", "blackbox"}
+    assert all(value == 1 for head, own in read.items() if head.startswith("up{") for value in own.values())
+    (expiry,) = (own for head, own in read.items() if head.startswith("probe_ssl"))
+    broken = {at for at, value in expiry.items() if value - at < 3 * 86_400}
+    assert broken == {at for at in expiry if START + each.start <= at < START + each.end}
 
 
 def test_what_the_standards_ask_cloudwatch_for_is_answered() -> None:

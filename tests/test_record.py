@@ -432,10 +432,11 @@ def test_a_prometheus_finds_its_targets_where_they_are_kept(
                 run(repository, seen(fleet(range(1, 4))))
                 with servers.prometheus(repository / "cells/main-us-east-1/prometheus.yml") as prometheus:
                     deadline = time.monotonic() + 60
-                    while len(prometheus.targets()) < 3:
+                    while len(prometheus.targets()) < 5:
                         assert time.monotonic() < deadline, f"{kept}: the targets are not found"
                         time.sleep(0.1)
-                    assert {t["labels"]["service"] for t in prometheus.targets()} == {"ingest"}
+                    hosts = [t["labels"] for t in prometheus.targets() if t["labels"]["job"] == "host"]
+                    assert [labels["service"] for labels in hosts] == ["ingest"] * 3
         finally:
             web.shutdown()
             thread.join()

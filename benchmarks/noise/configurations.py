@@ -15,7 +15,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.noise.targets import Key, Presence, Target, in_groups
-from mac import bind, conventions, diff, guards, pipeline, render, scraping, snapshot, standards, templates
+from mac import (
+    bind,
+    conventions,
+    diff,
+    guards,
+    pipeline,
+    probing,
+    render,
+    scraping,
+    snapshot,
+    standards,
+    templates,
+)
 from mac.model import Binding, Catalog, Lifecycle, Snapshot, Standard
 from mac.problems import errors
 
@@ -194,6 +206,8 @@ class _Stages:
             scrape = own[0].standard.scrape
             if scrape:
                 targets |= in_groups(job, scraping.target_groups(own, scrape))
+        for module, groups in probing.targets(self._catalog, bindings.bindings)[0].items():
+            targets |= in_groups(conventions.probe_job(module), groups)
         by_cloudwatch = frozenset(
             m.resource.arn for b in bindings.bindings if b.standard.cloudwatch for m in b.members
         )

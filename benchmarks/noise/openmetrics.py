@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.noise import aws_signals, inventory, roles
+from benchmarks.noise import aws_signals, inventory, roles, watch_signals
 from benchmarks.noise.clock import START, STEP, Floats
 from benchmarks.noise.machines import HOST
 from benchmarks.noise.signals import Wanted
@@ -84,14 +84,19 @@ def chunks(
     """The lines of all series, each series whole and in the order of time; without the end mark."""
     text = _Text(world)
     machines = by_address(world)
+    probed = False
     for target in targets:
-        machine = machines[target.address.rpartition(":")[0]]
+        probe = target.job.startswith(watch_signals.PROBE)
+        machine = None if probe else machines.get(target.address.rpartition(":")[0])
+        if machine is None:
+            probed |= probe
+            yield from _outside(world, target, wanted, labels, text)
+            continue
         job = HOST if target.job == NODE else target.job
         window = world.window(machine)
         # A stale list goes on scraping what is gone: its steps may lie behind the machine's.
         first, last = _step(target.start, world), _step(target.end, world)
-        own = {name: value for name, value in target.labels if labels is None or name in labels}
-        own |= {"instance": target.address, "job": target.job}
+        own = _own(target, labels)
         steps = np.arange(first, last)
         answers = np.zeros(world.count, dtype=np.bool_)
         answers[window.slice] = world.answers(machine, job, window)
@@ -105,8 +110,28 @@ def chunks(
             values[window.slice] = series.values
             told = scraped[~np.isnan(values[scraped])]
             yield text.lines(series.name, {**series.labels, **own}, values, told, series.decimals)
+    if probed and "up" in wanted:
+        yield text.lines("up", watch_signals.BLACKBOX, np.ones(world.count), np.arange(world.count))
     if cloudwatch:
         yield from _cloudwatch(world, cloudwatch, wanted, text)
+
+
+def _own(target: Target, labels: frozenset[str] | None) -> dict[str, str]:
+    """The labels of the target's series that are kept."""
+    found = {name: value for name, value in target.labels if labels is None or name in labels}
+    return found | {"instance": target.address, "job": target.job}
+
+
+def _outside(
+    world: World, target: Target, wanted: Wanted, labels: frozenset[str] | None, text: _Text
+) -> Iterator[bytes]:
+    """The samples of a target that is no machine of the fleet; it answers always."""
+    steps = np.arange(_step(target.start, world), _step(target.end, world))
+    own = _own(target, labels)
+    if "up" in wanted:
+        yield text.lines("up", own, np.ones(world.count), steps)
+    for series in watch_signals.series(world, target.job, wanted):
+        yield text.lines(series.name, {**series.labels, **own}, series.values, steps, series.decimals)
 
 
 def _step(at: float, world: World) -> int:
@@ -122,6 +147,8 @@ def _cloudwatch(
     target = {"instance": CLOUDWATCH_EXPORTER, "job": CLOUDWATCH_JOB}
     if "up" in wanted:
         yield text.lines("up", target, np.ones(world.count), every)
+    for series in watch_signals.series(world, CLOUDWATCH_JOB, wanted):
+        yield text.lines(series.name, {**series.labels, **target}, series.values, every, series.decimals)
     resources = {r.arn: r for r in inventory.everything(world).resources}
     for arn in sorted(watched):
         resource = resources.get(arn)
