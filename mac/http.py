@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
@@ -109,7 +109,7 @@ class Server:
 
         Raises ServerError.
         """
-        encoded = urlencode(list(query))
+        encoded = urlencode(list(query), quote_via=quote)  # as AWS's signature wants it
         url = f"{self.url}{path}{'?' + encoded if encoded else ''}"
         repeat = method in ("GET", "HEAD", "PUT", "DELETE") if again is None else again
         sent = self._headers(method, url, headers or {}, body or b"")

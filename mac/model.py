@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mac import inventory_config, inventory_model, package_model, sensor_model, slo_model, team_model, text
+from mac.access_model import ServerAccess
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -35,6 +36,7 @@ together = inventory_model.together
 AlertSeverity = team_model.AlertSeverity
 Maintenance = team_model.Maintenance
 MuteTime = team_model.MuteTime
+NoiseBudget = team_model.NoiseBudget
 Receiver = team_model.Receiver
 Team = team_model.Team
 WorkingHours = team_model.WorkingHours
@@ -239,6 +241,7 @@ class Service:
     )  # standard → parameter → value
     exemptions: tuple[Exemption, ...] = ()
     slos: tuple[Slo, ...] = ()
+    budget: NoiseBudget | None = None
     location: Location = NOWHERE
 
 
@@ -254,11 +257,15 @@ class LabelSource:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Shares (0…1) that one plan may remove without being asked, and how few removals never count."""
+    """Shares (0…1) that one plan may remove without being asked, and how few removals never count.
+
+    `forecast`: whether a plan is stopped too that breaks a budget of notifications.
+    """
 
     removed_targets: float = 0.3
     removed_rules: float = 0.3
     minimum: int = 10
+    forecast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +315,7 @@ class Project:
     evaluation_interval: str = "30s"
     alertmanagers: tuple[str, ...] = ()
     cloudwatch_exporter: str = "127.0.0.1:5000"
+    query: ServerAccess | None = None  # the server that has the history
     group_wait: str = "30s"
     group_interval: str = "5m"
     repeat_interval: str = "4h"

@@ -69,6 +69,15 @@ class Maintenance:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseBudget:
+    """How many notifications there may be on the average; None: any number. `location`: of `budget`."""
+
+    pages_per_week: float | None = None
+    notifications_per_day: float | None = None
+    location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
     """`after_hours` takes the place of `receivers` outside of the working hours, `environments` in an
     environment, for the severities that they name. `heartbeat`: who must hear all the time that monitoring
@@ -83,4 +92,5 @@ class Team:
     environments: Mapping[str, Receivers] = field(default_factory=dict)
     heartbeat: tuple[Receiver, ...] = ()
     mute_times: tuple[MuteTime, ...] = ()
+    budget: NoiseBudget | None = None
     location: Location = NOWHERE

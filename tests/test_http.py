@@ -115,7 +115,7 @@ def test_a_question_reaches_the_path_below_the_servers_address() -> None:
             "/api/v1/query", [("query", "a b")]
         )
     assert answer.json() == {"a": 1}
-    assert double.asked[0].path == "/prometheus/api/v1/query?query=a+b"
+    assert double.asked[0].path == "/prometheus/api/v1/query?query=a%20b"
     assert answer.url == f"{double.url}/prometheus/api/v1/query"
 
 

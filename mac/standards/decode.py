@@ -23,6 +23,7 @@ from mac.model import (
     Listed,
     Maintenance,
     MuteTime,
+    NoiseBudget,
     Organization,
     Package,
     Panel,
@@ -41,11 +42,12 @@ from mac.model import (
     WorkingHours,
 )
 from mac.source import Document, Pointer
-from mac.standards import objectives, sensors
+from mac.standards import access, objectives, sensors
 
 Raw = Mapping[str, Any]
 
 _NAME: Pointer = ("metadata", "name")
+QUERY: Pointer = ("spec", "prometheus", "query")
 
 _LABELS = (
     LabelSource(conventions.SERVICE, ("service",)),
@@ -67,6 +69,8 @@ def project(document: Document) -> Project:
     if "page_tiers" in spec:
         settings["page_tiers"] = tuple(spec["page_tiers"])
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
+    if "query" in settings:
+        settings["query"] = access.read(document, QUERY, settings["query"])
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
     return Project(
@@ -329,6 +333,7 @@ def service(document: Document, default_tier: int) -> Service:
         slos=tuple(
             objectives.slo_of(document, ("spec", "slo", n), raw) for n, raw in enumerate(spec.get("slo", ()))
         ),
+        budget=_budget(document),
         location=document.location(_NAME),
     )
 
@@ -356,8 +361,14 @@ def team(document: Document) -> Team:
             )
             for n, raw in enumerate(spec.get("mute_times", ()))
         ),
+        budget=_budget(document),
         location=document.location(_NAME),
     )
+
+
+def _budget(document: Document) -> NoiseBudget | None:
+    raw = document.data["spec"].get("budget")
+    return NoiseBudget(**raw, location=document.location(("spec", "budget"), key=True)) if raw else None
 
 
 def _receivers(raw: Raw) -> dict[str, tuple[Receiver, ...]]:

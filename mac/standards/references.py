@@ -14,7 +14,7 @@ from mac import conventions, durations, kinds, parameters
 from mac.model import GLOBAL_REGION, InventoryConfig, Service, Unwatched
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import cycles, decode, objectives, sensors, standard, teams, values
+from mac.standards import access, cycles, decode, objectives, sensors, standard, teams, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -70,6 +70,12 @@ def _project(written: Written) -> Iterator[Problem]:
         yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
     yield from sensors.check_downloads(settings, (item for item, _ in written.standards.values()))
     yield from teams.check_maintenance(settings.maintenance, document, written)
+    if settings.query:
+        yield from access.check(settings.query, document, decode.QUERY)
+    elif settings.guards.forecast:
+        place = document.location(("spec", "guards", "forecast"))
+        hint = "write the address of a server with the history as prometheus.query.url"
+        yield Problem(place, "missing-key", "nothing says whom to ask for a forecast", hint)
 
 
 def _unwatched(document: Document, at: Pointer, unwatched: Unwatched) -> Iterator[Problem]:

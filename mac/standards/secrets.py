@@ -1,4 +1,4 @@
-"""Secrets that stand in a document where only a reference belongs: of receivers, and of packages' sources."""
+"""Secrets that stand in a document where only a reference belongs: of receivers, sources, servers."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ _HARMLESS = {
     ("sns", "api_url"),
 }
 
-SECTIONS = {"Team": ("receivers", "after_hours", "environments"), "Project": ("packages",)}
-"""Kind of document → where in its spec receivers or sources stand."""
+SECTIONS = {"Team": ("receivers", "after_hours", "environments"), "Project": ("packages", "prometheus")}
+"""Kind of document → where in its spec receivers, sources or servers stand."""
 
 _SECRET_PARAMETER = re.compile(r"(?i)(api[_-]?key|auth|key|pass(word)?|secret|sig(nature)?|token)")
 _SOURCE_WITH_SECRET = re.compile(r"(?i)://[^/\s@]*:[^/\s]*@|^https?://[^/\s]+@|[?&#]")
+_SERVER_SECRET = re.compile(r"://[^/\s]*@|[?#]")
 _TOKEN_PATHS = re.compile(
     r"(hooks\.slack\.com/(services|workflows)/|discord(app)?\.com/api/webhooks/|webhook\.office\.com/"
     r"|api\.telegram\.org/bot|outlook\.office\.com/webhook/)"
@@ -59,7 +60,8 @@ def _secrets(document: Document) -> Iterator[tuple[Location, Problem]]:
     spec = document.data.get("spec")
     for section in SECTIONS[document.data["kind"]] if isinstance(spec, dict) else ():
         for pointer, key, value, integration in _fields(("spec", section), spec.get(section), ""):
-            fault = _fault(key, value, integration)
+            ours = section == "prometheus"
+            fault = _fault_of_server(key, value) if ours else _fault(key, value, integration)
             if fault:
                 problem = Problem(document.location(pointer), "plain-secret", *fault)
                 yield document.location(pointer), problem
@@ -96,6 +98,17 @@ def _fault(key: str, value: Any, integration: str) -> tuple[str, str] | None:
                 "write it to a file on Alertmanager's machine and name that file here")  # fmt: skip
     if _TOKEN.search(value) or (not key.endswith("_file") and _address_with_secret(value)):
         hint = "take the secret out; for a webhook, http_config.authorization.credentials_file carries one"
+        return (f"{key} contains what looks like a secret", hint)
+    return None
+
+
+def _fault_of_server(key: str, value: Any) -> tuple[str, str] | None:
+    """The same of a server that mac itself speaks to."""
+    if key in ("bearer_token", "password"):
+        hint = "write it to a file, {file: /run/secrets/token}, or an environment variable, {env: TOKEN}"
+        return (f"{key} would put a secret into Git", hint)
+    if isinstance(value, str) and (_TOKEN.search(value) or (key == "url" and _SERVER_SECRET.search(value))):
+        hint = "take it out: bearer_token and basic_auth say where secrets are read"
         return (f"{key} contains what looks like a secret", hint)
     return None
 
