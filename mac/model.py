@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mac import inventory_config, inventory_model, package_model, sensor_model, slo_model, team_model, text
 from mac.access_model import ServerAccess
+from mac.deploy_model import DestinationSettings
 from mac.problems import NOWHERE, Location
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
@@ -328,6 +329,7 @@ class Project:
     grafana: GrafanaProvider = GrafanaProvider()
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
+    destinations: tuple[DestinationSettings, ...] = ()
     location: Location = NOWHERE
 
 

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "test": "Run the tests of standards and of routing.",
     "diff": "Show what `mac generate` would change.",
     "generate": "Generate the configuration, and commit it.",
+    "deploy": "Bring what is committed to where it runs, and verify it.",
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",
     "packages": "Fetch the standards of others, and check them.",

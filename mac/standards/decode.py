@@ -42,7 +42,7 @@ from mac.model import (
     WorkingHours,
 )
 from mac.source import Document, Pointer
-from mac.standards import access, objectives, sensors
+from mac.standards import access, destinations, objectives, sensors
 
 Raw = Mapping[str, Any]
 
@@ -108,6 +108,7 @@ def project(document: Document) -> Project:
             for n, raw in enumerate(spec.get("packages", ()))
         ),
         downloads=sensors.downloads(document),
+        destinations=destinations.read(document),
         location=document.location(("spec",), key=True),
         **settings,
     )

@@ -14,7 +14,7 @@ from mac import conventions, durations, kinds, parameters
 from mac.model import GLOBAL_REGION, InventoryConfig, Service, Unwatched
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import access, cycles, decode, objectives, sensors, standard, teams, values
+from mac.standards import access, cycles, decode, destinations, objectives, sensors, standard, teams, values
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -70,6 +70,7 @@ def _project(written: Written) -> Iterator[Problem]:
         yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
     yield from sensors.check_downloads(settings, (item for item, _ in written.standards.values()))
     yield from teams.check_maintenance(settings.maintenance, document, written)
+    yield from destinations.check(settings.destinations, document)
     if settings.query:
         yield from access.check(settings.query, document, decode.QUERY)
     elif settings.guards.forecast:
