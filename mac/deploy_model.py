@@ -16,6 +16,8 @@ class DestinationType(StrEnum):
     PROMETHEUS_FILES = "prometheus-files"
     ALERTMANAGER_FILES = "alertmanager-files"
     GRAFANA_FILES = "grafana-files"
+    RULER = "ruler"
+    ALERTMANAGER_API = "alertmanager-api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,26 @@ class FilesSettings:
     cell_location: Location = NOWHERE
 
 
-DestinationSettings = FilesSettings
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """A server that is told of its configuration over HTTP, and keeps it itself.
+
+    `cell`: whose rules; "" where the type has no cell. `api`: which server's paths, "mimir" or "cortex".
+    `namespace`: with what the names of mac's own namespaces begin, so that others' are left alone.
+    """
+
+    name: str
+    type: DestinationType
+    server: ServerAccess
+    cell: str = ""
+    api: str = "mimir"
+    namespace: str = "mac"
+    settle: float = 60.0
+    location: Location = NOWHERE
+    cell_location: Location = NOWHERE
+
+
+DestinationSettings = FilesSettings | ApiSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mac.deploy_model import DestinationSettings
+from mac.deploy_model import DestinationSettings, FilesSettings
 
 
 def unit(
@@ -15,8 +15,9 @@ def unit(
 
     The user `mac` is to own these folders, and to read secrets that mac.yaml names.
     """
-    writes = sorted({str(root), *(d.folder for d in destinations if d.folder)})
-    signals = any(d.pid_file for d in destinations)
+    files = [d for d in destinations if isinstance(d, FilesSettings)]
+    writes = sorted({str(root), *(d.folder for d in files)})
+    signals = any(d.pid_file for d in files)
     tolerated = " ".join(_quoted(f"-{path}") for path in writes)
     lines = [
         "[Unit]",

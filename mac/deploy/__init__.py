@@ -12,10 +12,13 @@ from typing import Protocol
 from mac import http
 from mac.deploy.alertmanager import CONFIG as ALERTMANAGER_CONFIG
 from mac.deploy.alertmanager import Alertmanager
+from mac.deploy.alertmanager_api import AlertmanagerApi
 from mac.deploy.files import Checked, FilesDestination
 from mac.deploy.prometheus import CONFIG as PROMETHEUS_CONFIG
 from mac.deploy.prometheus import Prometheus
+from mac.deploy.ruler import Ruler
 from mac.deploy_model import (
+    ApiSettings,
     Delivered,
     DeployPlan,
     DestinationSettings,
@@ -43,24 +46,20 @@ class Destination(Protocol):
 
 def destination(settings: DestinationSettings) -> Destination:
     """What can be done with a destination."""
-    server = http.Server(settings.server) if settings.server else None
-    match settings.type:
-        case DestinationType.PROMETHEUS_FILES if server:
-            running = Prometheus(server, "prometheus", settings.pid_file, settings.settle)
-            return FilesDestination(
-                settings, f"cells/{settings.cell}/", Checked("promtool", PROMETHEUS_CONFIG), running
-            )
-        case DestinationType.ALERTMANAGER_FILES if server:
-            return FilesDestination(
-                settings,
-                "alertmanager/",
-                Checked("amtool", ALERTMANAGER_CONFIG),
-                Alertmanager(server, "alertmanager", settings.pid_file, settings.settle),
-            )
-        case DestinationType.GRAFANA_FILES:
-            return FilesDestination(settings, "dashboards/", None, None)
-        case _:
-            raise ValueError(f"{settings.name} has no server")
+    if isinstance(settings, ApiSettings):
+        server = http.Server(settings.server)
+        if settings.type is DestinationType.RULER:
+            return Ruler(settings, server)
+        return AlertmanagerApi(settings, server)
+    if settings.server is None:
+        return FilesDestination(settings, "dashboards/", None, None)
+    server = http.Server(settings.server)
+    if settings.type is DestinationType.PROMETHEUS_FILES:
+        running = Prometheus(server, "prometheus", settings.pid_file, settings.settle)
+        check = Checked("promtool", PROMETHEUS_CONFIG)
+        return FilesDestination(settings, f"cells/{settings.cell}/", check, running)
+    alertmanager = Alertmanager(server, "alertmanager", settings.pid_file, settings.settle)
+    return FilesDestination(settings, "alertmanager/", Checked("amtool", ALERTMANAGER_CONFIG), alertmanager)
 
 
 def deliver(settings: DestinationSettings, release: Release, *, dry_run: bool = False) -> Delivered:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mac import durations
-from mac.deploy_model import DestinationSettings, DestinationType, FilesSettings
+from mac.deploy_model import ApiSettings, DestinationSettings, DestinationType, FilesSettings
 from mac.problems import Problem
 from mac.source import Document, Pointer
 from mac.standards import access
@@ -18,7 +19,12 @@ _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
     DestinationType.PROMETHEUS_FILES: (("cell", "folder", "server"), ("pid_file", "tool", "keep", "settle")),
     DestinationType.ALERTMANAGER_FILES: (("folder", "server"), ("pid_file", "tool", "keep", "settle")),
     DestinationType.GRAFANA_FILES: (("folder",), ("keep",)),
+    DestinationType.RULER: (("cell", "server"), ("api", "namespace", "settle")),
+    DestinationType.ALERTMANAGER_API: (("server",), ()),
 }
+
+
+_TEXTS = ("cell", "folder", "pid_file", "tool", "keep", "api", "namespace")
 
 
 def read(document: Document) -> tuple[DestinationSettings, ...]:
@@ -33,18 +39,20 @@ def read(document: Document) -> tuple[DestinationSettings, ...]:
 
 def _read(document: Document, name: str, raw: Mapping[str, Any]) -> DestinationSettings:
     at = (*AT, name)
-    optional = {key: raw[key] for key in ("cell", "pid_file", "tool", "keep") if key in raw}
+    given: dict[str, Any] = {key: value for key, value in raw.items() if key in _TEXTS}
+    given |= {
+        "name": name,
+        "type": DestinationType(raw["type"]),
+        "location": document.location(at, key=True),
+        "cell_location": document.location((*at, "cell")),
+    }
     if "settle" in raw:
-        optional["settle"] = durations.seconds(raw["settle"]) or 0.0
-    return FilesSettings(
-        name=name,
-        type=DestinationType(raw["type"]),
-        folder=raw["folder"],
-        server=access.read(document, (*at, "server"), raw["server"]) if "server" in raw else None,
-        location=document.location(at, key=True),
-        cell_location=document.location((*at, "cell")),
-        **optional,
-    )
+        given["settle"] = durations.seconds(raw["settle"]) or 0.0
+    if "server" in raw:
+        given["server"] = access.read(document, (*at, "server"), raw["server"])
+    possible = FilesSettings if "folder" in _KEYS[given["type"]][0] else ApiSettings
+    fields = {field.name for field in dataclasses.fields(possible)}
+    return possible(**{key: value for key, value in given.items() if key in fields})
 
 
 def check(read_ones: tuple[DestinationSettings, ...], document: Document) -> Iterator[Problem]:
@@ -62,7 +70,8 @@ def check(read_ones: tuple[DestinationSettings, ...], document: Document) -> Ite
         if not settings.settle:
             place = document.location((*at, "settle"))
             yield Problem(place, "wrong-value", "a server needs some time to take it up", "as in 60s")
-        other = folders.setdefault(settings.folder, settings.name)
+        folder = settings.folder if isinstance(settings, FilesSettings) else ""
+        other = folders.setdefault(folder, settings.name) if folder else settings.name
         if other != settings.name:
             place = document.location((*at, "folder"))
             message = f"the folder belongs to the destination {other} already"
