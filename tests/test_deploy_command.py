@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from conftest import PROJECT
 
-from mac import http, init, pipeline, servers
+from mac import http, init, pipeline, servers, standards
 from mac import snapshot as snapshots
+from mac.deploy_model import DestinationType, State
 from tests import builders
 
 Mac = Callable[..., Result]
@@ -134,6 +137,15 @@ def test_a_destination_that_is_wrong_is_told_at_its_place(
     assert done.exit_code == code, done.output
     assert told in done.stderr
     assert "mac.yaml:" in done.stderr
+
+
+def test_the_example_of_the_page_is_true(root: Path) -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/deploy.md").read_text(), re.DOTALL)
+    (root / "mac.yaml").write_text(example)
+    assert {d.type for d in standards.settings(root).destinations} <= set(DestinationType)
+    page = (PROJECT / "docs/deploy.md").read_text()
+    assert [kind for kind in DestinationType if f"`{kind}`" not in page] == []
+    assert [state for state in State if f"`{state}`" not in page] == []
 
 
 def test_wrong_usage_is_told_before_anything_is_done(root: Path, mac: Mac) -> None:
