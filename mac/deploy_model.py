@@ -18,6 +18,8 @@ class DestinationType(StrEnum):
     GRAFANA_FILES = "grafana-files"
     RULER = "ruler"
     ALERTMANAGER_API = "alertmanager-api"
+    AMP = "amp"
+    AMP_ALERTMANAGER = "amp-alertmanager"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,26 @@ class ApiSettings:
     cell_location: Location = NOWHERE
 
 
-DestinationSettings = FilesSettings | ApiSettings
+@dataclass(frozen=True, slots=True)
+class AmpSettings:
+    """A workspace of Amazon Managed Service for Prometheus. `workspace`: its id, as ws-….
+
+    `role_arn`: entered first; the ambient credentials where it is empty.
+    """
+
+    name: str
+    type: DestinationType
+    workspace: str
+    region: str
+    cell: str = ""
+    role_arn: str = ""
+    namespace: str = "mac"
+    settle: float = 60.0
+    location: Location = NOWHERE
+    cell_location: Location = NOWHERE
+
+
+DestinationSettings = FilesSettings | ApiSettings | AmpSettings
 
 
 @dataclass(frozen=True, slots=True)

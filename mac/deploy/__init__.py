@@ -10,14 +10,17 @@ from __future__ import annotations
 from typing import Protocol
 
 from mac import http
+from mac.amp import Workspace
 from mac.deploy.alertmanager import CONFIG as ALERTMANAGER_CONFIG
 from mac.deploy.alertmanager import Alertmanager
 from mac.deploy.alertmanager_api import AlertmanagerApi
+from mac.deploy.amp import AmpAlertmanager, AmpRules
 from mac.deploy.files import Checked, FilesDestination
 from mac.deploy.prometheus import CONFIG as PROMETHEUS_CONFIG
 from mac.deploy.prometheus import Prometheus
 from mac.deploy.ruler import Ruler
 from mac.deploy_model import (
+    AmpSettings,
     ApiSettings,
     Delivered,
     DeployPlan,
@@ -46,6 +49,10 @@ class Destination(Protocol):
 
 def destination(settings: DestinationSettings) -> Destination:
     """What can be done with a destination."""
+    if isinstance(settings, AmpSettings):
+        workspace = Workspace(settings.workspace, settings.region, settings.role_arn)
+        rules = settings.type is DestinationType.AMP
+        return AmpRules(settings, workspace) if rules else AmpAlertmanager(settings, workspace)
     if isinstance(settings, ApiSettings):
         server = http.Server(settings.server)
         if settings.type is DestinationType.RULER:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mac import durations
-from mac.deploy_model import ApiSettings, DestinationSettings, DestinationType, FilesSettings
+from mac.deploy_model import AmpSettings, ApiSettings, DestinationSettings, DestinationType, FilesSettings
 from mac.problems import Problem
 from mac.source import Document, Pointer
 from mac.standards import access
@@ -21,10 +21,12 @@ _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
     DestinationType.GRAFANA_FILES: (("folder",), ("keep",)),
     DestinationType.RULER: (("cell", "server"), ("api", "namespace", "settle")),
     DestinationType.ALERTMANAGER_API: (("server",), ()),
+    DestinationType.AMP: (("cell", "workspace", "region"), ("role_arn", "namespace", "settle")),
+    DestinationType.AMP_ALERTMANAGER: (("workspace", "region"), ("role_arn", "settle")),
 }
 
 
-_TEXTS = ("cell", "folder", "pid_file", "tool", "keep", "api", "namespace")
+_TEXTS = ("cell", "folder", "pid_file", "tool", "keep", "api", "namespace", "workspace", "region", "role_arn")
 
 
 def read(document: Document) -> tuple[DestinationSettings, ...]:
@@ -50,7 +52,12 @@ def _read(document: Document, name: str, raw: Mapping[str, Any]) -> DestinationS
         given["settle"] = durations.seconds(raw["settle"]) or 0.0
     if "server" in raw:
         given["server"] = access.read(document, (*at, "server"), raw["server"])
-    possible = FilesSettings if "folder" in _KEYS[given["type"]][0] else ApiSettings
+    needed = _KEYS[given["type"]][0]
+    possible: type[DestinationSettings] = ApiSettings
+    if "folder" in needed:
+        possible = FilesSettings
+    elif "workspace" in needed:
+        possible = AmpSettings
     fields = {field.name for field in dataclasses.fields(possible)}
     return possible(**{key: value for key, value in given.items() if key in fields})
 
@@ -62,7 +69,7 @@ def check(read_ones: tuple[DestinationSettings, ...], document: Document) -> Ite
     folders: dict[str, str] = {}
     for settings in read_ones:
         at = (*AT, settings.name)
-        if settings.server:
+        if not isinstance(settings, AmpSettings) and settings.server:
             yield from access.check(settings.server, document, (*at, "server"))
             if settings.server.sigv4:
                 place = document.location((*at, "server", "sigv4"), key=True)
