@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mac import conventions, deploy, git, pipeline, standards
-from mac.deploy_model import Delivered, DestinationSettings, Release
+from mac.deploy_model import Delivered, DestinationSettings, Needs, Release
 from mac.model import Project
 from mac.problems import GitError, Problem, ProblemsError, UsageError, did_you_mean
 
@@ -49,6 +49,11 @@ def deliver(
         progress(settings.name)
         done.append(deploy.deliver(settings, what, dry_run=dry_run))
     return what.revision, tuple(done)
+
+
+def needs(root: Path, names: Sequence[str] = ()) -> Mapping[str, Needs]:
+    """Name → what each of these destinations (all, if none is named) has to allow."""
+    return {s.name: deploy.destination(s).needs() for s in _chosen(standards.settings(root), names)}
 
 
 def _chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:

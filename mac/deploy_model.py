@@ -136,6 +136,19 @@ class Observed:
     faults: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The least that a destination has to allow. `writes`: folders of this machine. `requests`: methods and
+    paths of its server. `actions`: of IAM, on `resources`. `signals`: the file of the process to signal.
+    """
+
+    writes: tuple[str, ...] = ()
+    requests: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    signals: str = ""
+
+
 class State(StrEnum):
     """What came of one destination."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mac.deploy_model import Delivered, State
+from mac.deploy_model import Delivered, DestinationType, Needs, State
 
 SCHEMA_VERSION = 1
 _SHOWN = 20  # changes of one destination
@@ -13,7 +13,7 @@ _SHOWN = 20  # changes of one destination
 _SAID = {
     State.PLANNED: "would change",
     State.UNCHANGED: "is up to date",
-    State.DEPLOYED: "deployed and verified",
+    State.DEPLOYED: "deployed",
     State.REFUSED: "refused, nothing was changed",
     State.ROLLED_BACK: "rolled back",
     State.FAILED: "failed",
@@ -54,6 +54,8 @@ def _lines(revision: str, delivered: Sequence[Delivered]) -> Iterator[str]:
     yield f"commit {revision[:12]}"
     for one in delivered:
         version = f" as {one.version}" if one.version else ""
+        if one.state is State.DEPLOYED and one.type is not DestinationType.GRAFANA_FILES:
+            version += " and verified"
         yield f"{one.name} ({one.type.value}): {_SAID[one.state]}{version}"
         if one.plan and one.state is not State.UNCHANGED:
             for change in one.plan.changes[:_SHOWN]:
@@ -66,3 +68,44 @@ def _lines(revision: str, delivered: Sequence[Delivered]) -> Iterator[str]:
             yield f"  {one.message}"
         if one.hint:
             yield f"  hint: {one.hint}"
+
+
+def needs_as_dict(needs: Mapping[str, Needs]) -> dict[str, Any]:
+    """The JSON form, a contract: of each destination name, writes, requests, signals, policy."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "destinations": [
+            {
+                "name": name,
+                "writes": list(each.writes),
+                "requests": list(each.requests),
+                "signals": each.signals,
+                "policy": _policy(each),
+            }
+            for name, each in needs.items()
+        ],
+    }
+
+
+def needs_text(needs: Mapping[str, Needs]) -> str:
+    lines = []
+    for name, each in needs.items():
+        lines.append(name)
+        lines += [f"  write {folder}" for folder in each.writes]
+        lines += [f"  {request}" for request in each.requests]
+        lines += [f"  SIGHUP to the process in {each.signals}"] if each.signals else []
+        lines += [f"  {action}" for action in each.actions]
+        lines += [f"    on {resource}" for resource in each.resources]
+    return "\n".join(lines)
+
+
+def _policy(needs: Needs) -> dict[str, Any] | None:
+    if not needs.actions:
+        return None
+    statement = {
+        "Sid": "MacDeploys",
+        "Effect": "Allow",
+        "Action": sorted(needs.actions),
+        "Resource": sorted(needs.resources),
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}

@@ -23,7 +23,8 @@ _TENANT_FILES = ("credentials_file", "password_file", "api_url_file", "api_key_f
 
 
 class Mimir(AbstractContextManager["Mimir"]):
-    """`groups`: namespace → name → group, as stored. `calls`: "METHOD path" of everything but GET.
+    """`groups`: namespace → name → group, as stored. `calls`: "METHOD path" of all but GET;
+    `seen`: of everything.
 
     `limit`: rules that a group may have. `asleep`: the ruler does not take up what is stored. `hides_empty`:
     a tenant without rules is answered with 404, as older versions do.
@@ -33,6 +34,7 @@ class Mimir(AbstractContextManager["Mimir"]):
         self.groups: dict[str, dict[str, Any]] = {}
         self.alertmanager: dict[str, Any] | None = None
         self.calls: list[str] = []
+        self.seen: set[str] = set()
         self.limit = 20
         self.asleep = False
         self.hides_empty = api == "cortex"
@@ -86,6 +88,7 @@ class Mimir(AbstractContextManager["Mimir"]):
     # --- answers ---------------------------------------------------------------------------------
 
     def _answer(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, str, bytes]:
+        self.seen.add(f"{method} {urllib.parse.unquote(path)}")
         if method != "GET":
             self.calls.append(f"{method} {urllib.parse.unquote(path)}")
         if self._token and headers.get("Authorization") != f"Bearer {self._token}":

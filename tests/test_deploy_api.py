@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -213,3 +214,25 @@ def test_an_alertmanager_gets_the_content_of_secrets_and_nobody_else_does(tmp_pa
         assert failed.state is State.FAILED
         assert str(secret) in failed.message
         assert server.alertmanager == stored
+
+
+@pytest.mark.parametrize("api", ["mimir", "cortex"])
+def test_what_is_asked_for_is_what_is_used(api: str, tmp_path: Path) -> None:
+    with Mimir(api) as server:
+        here = ruler(server, api)
+        deploy.deliver(here, release(web=[group("a / b", "A")]))
+        deploy.deliver(here, release(web=[group("c", "C")]))
+        prefix = "/prometheus" if api == "mimir" else ""
+        needed = [
+            request.replace(" ", f" {prefix}", 1) for request in deploy.destination(here).needs().requests
+        ]
+        unused = [n for n in needed if not any(fnmatch.fnmatchcase(seen, n) for seen in server.seen)]
+        unasked = [seen for seen in server.seen if not any(fnmatch.fnmatchcase(seen, n) for n in needed)]
+        assert (unused, unasked) == ([], [])
+
+
+def test_a_commit_without_the_file_that_it_takes_is_told() -> None:
+    with Mimir() as server:
+        done = deploy.deliver(alertmanager(server), deploying.release({"prometheus.yml": b""}))
+        assert done.state is State.FAILED
+        assert "has no alertmanager/alertmanager.yml" in done.message

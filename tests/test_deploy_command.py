@@ -73,7 +73,7 @@ def test_what_is_committed_is_deployed_verified_and_not_deployed_twice(
     assert not folder.exists()
     done = mac("deploy", "-C", root)
     assert done.exit_code == 0, done.output
-    assert "grafana (grafana-files): deployed and verified as 0001-" in done.stdout
+    assert "grafana (grafana-files): deployed as 0001-" in done.stdout
     assert (folder / "current/ingest.json").read_bytes() == (root / "dashboards/ingest.json").read_bytes()
     again = mac("deploy", "-C", root, "--format", "json")
     answer = json.loads(again.stdout)
@@ -140,12 +140,32 @@ def test_a_destination_that_is_wrong_is_told_at_its_place(
 
 
 def test_the_example_of_the_page_is_true(root: Path) -> None:
-    [example] = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/deploy.md").read_text(), re.DOTALL)
+    example, *_ = re.findall(r"```yaml\n(.*?)```", (PROJECT / "docs/deploy.md").read_text(), re.DOTALL)
     (root / "mac.yaml").write_text(example)
     assert {d.type for d in standards.settings(root).destinations} <= set(DestinationType)
     page = (PROJECT / "docs/deploy.md").read_text()
     assert [kind for kind in DestinationType if f"`{kind}`" not in page] == []
     assert [state for state in State if f"`{state}`" not in page] == []
+
+
+def test_what_a_destination_has_to_allow_is_printed(root: Path, mac: Mac) -> None:
+    destinations(
+        root,
+        "    p: {type: prometheus-files, cell: c, folder: /srv/p, server: {url: 'http://127.0.0.1:1'}}\n"
+        "    a: {type: amp, cell: c, workspace: ws-1, region: cn-north-1}\n",
+    )
+    text = mac("deploy", "-C", root, "permissions")
+    assert text.exit_code == 0, text.output
+    assert "  write /srv/p\n  GET /metrics\n" in text.stdout
+    assert "  POST /-/reload\n" in text.stdout
+    one = mac("deploy", "-C", root, "permissions", "--to", "a", "--format", "json")
+    [found] = json.loads(one.stdout)["destinations"]
+    [statement] = found["policy"]["Statement"]
+    assert "aps:PutRuleGroupsNamespace" in statement["Action"]
+    assert statement["Resource"] == [
+        "arn:aws-cn:aps:cn-north-1:*:rulegroupsnamespace/ws-1/*",
+        "arn:aws-cn:aps:cn-north-1:*:workspace/ws-1",
+    ]
 
 
 def test_wrong_usage_is_told_before_anything_is_done(root: Path, mac: Mac) -> None:

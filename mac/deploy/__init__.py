@@ -16,8 +16,8 @@ from mac.deploy.alertmanager import Alertmanager
 from mac.deploy.alertmanager_api import AlertmanagerApi
 from mac.deploy.amp import AmpAlertmanager, AmpRules
 from mac.deploy.files import Checked, FilesDestination
+from mac.deploy.prometheus import ASKED, Prometheus
 from mac.deploy.prometheus import CONFIG as PROMETHEUS_CONFIG
-from mac.deploy.prometheus import Prometheus
 from mac.deploy.ruler import Ruler
 from mac.deploy_model import (
     AmpSettings,
@@ -26,6 +26,7 @@ from mac.deploy_model import (
     DeployPlan,
     DestinationSettings,
     DestinationType,
+    Needs,
     Observed,
     Release,
     RolledBackError,
@@ -46,6 +47,9 @@ class Destination(Protocol):
     def read_back(self) -> Observed:
         """What is there and runs, whoever put it there."""
 
+    def needs(self) -> Needs:
+        """The least that all of this takes."""
+
 
 def destination(settings: DestinationSettings) -> Destination:
     """What can be done with a destination."""
@@ -64,7 +68,7 @@ def destination(settings: DestinationSettings) -> Destination:
     if settings.type is DestinationType.PROMETHEUS_FILES:
         running = Prometheus(server, "prometheus", settings.pid_file, settings.settle)
         check = Checked("promtool", PROMETHEUS_CONFIG)
-        return FilesDestination(settings, f"cells/{settings.cell}/", check, running)
+        return FilesDestination(settings, f"cells/{settings.cell}/", check, running, ASKED)
     alertmanager = Alertmanager(server, "alertmanager", settings.pid_file, settings.settle)
     return FilesDestination(settings, "alertmanager/", Checked("amtool", ALERTMANAGER_CONFIG), alertmanager)
 

@@ -13,7 +13,7 @@ from typing import Any
 from mac import conventions, emit, http
 from mac.access_model import Secret
 from mac.deploy import changes, versions
-from mac.deploy_model import ApiSettings, DeployError, DeployPlan, Observed, Release, RolledBackError
+from mac.deploy_model import ApiSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
 from mac.model import Json
 from mac.problems import Location, Problem, ProblemsError
 
@@ -68,6 +68,9 @@ class AlertmanagerApi:
             return Observed("", "", {}, (f"{self.server.url} has no configuration",))
         return Observed("", _digest(there), {_NAME: _digest(there)})
 
+    def needs(self) -> Needs:
+        return Needs(requests=tuple(f"{method} {_PATH}" for method in ("GET", "POST", "DELETE")))
+
     def _stored(self) -> Mapping[str, Any] | None:
         """As it is kept there: {"alertmanager_config": text, "template_files": {name: text}}."""
         answer = self.server.get(_PATH, expected=(404,))
@@ -83,7 +86,7 @@ class AlertmanagerApi:
             raise DeployError(f"{answer.url} does not answer as Mimir or Cortex does") from error
 
     def _config(self, release: Release) -> Json:
-        return emit.read_yaml(release.files[conventions.ALERTMANAGER_CONFIG].decode())
+        return emit.read_yaml(changes.content(release, conventions.ALERTMANAGER_CONFIG).decode())
 
     def _wanted(self, release: Release) -> Mapping[str, Any]:
         config = self._config(release)

@@ -17,13 +17,20 @@ from mac import conventions
 from mac.amp import Definition, Workspace
 from mac.deploy import changes, versions
 from mac.deploy.running import until
-from mac.deploy_model import AmpSettings, DeployError, DeployPlan, Observed, Release, RolledBackError
+from mac.deploy_model import AmpSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
 from mac.problems import MacError
 
 TAG = "mac-cell"
 """The tag of the namespaces that are mac's; its value is the cell."""
 
 _LONGEST_NAME = 128
+_RULES_ACTIONS = (
+    *("ListRuleGroupsNamespaces", "DescribeRuleGroupsNamespace", "CreateRuleGroupsNamespace"),
+    *("PutRuleGroupsNamespace", "DeleteRuleGroupsNamespace", "TagResource"),
+)
+_DEFINITION_ACTIONS = tuple(
+    f"{verb}AlertManagerDefinition" for verb in ("Describe", "Create", "Put", "Delete")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,16 @@ class AmpRules:
         hashes = _hashes(_data(stored))
         faults = (f"{n} is {d.status} {d.reason}".strip() for n, d in stored.items() if not d.is_active)
         return Observed("", versions.digest(hashes), hashes, tuple(faults))
+
+    def needs(self) -> Needs:
+        place = _place(self.settings)
+        return Needs(
+            actions=tuple(f"aps:{action}" for action in _RULES_ACTIONS),
+            resources=(
+                f"{place}:workspace/{self.settings.workspace}",
+                f"{place}:rulegroupsnamespace/{self.settings.workspace}/*",
+            ),
+        )
 
     # --- parts -----------------------------------------------------------------------------------
 
@@ -162,6 +179,12 @@ class AmpAlertmanager:
         faults = () if there.is_active else (f"it is {there.status} {there.reason}".strip(),)
         return Observed("", versions.digest(hashes), hashes, faults)
 
+    def needs(self) -> Needs:
+        return Needs(
+            actions=tuple(f"aps:{action}" for action in _DEFINITION_ACTIONS),
+            resources=(f"{_place(self.settings)}:workspace/{self.settings.workspace}",),
+        )
+
     def _send(self, data: bytes) -> None:
         there = self.workspace.alertmanager()
         if there is None:
@@ -172,9 +195,16 @@ class AmpAlertmanager:
         _wait(self.workspace.alertmanager, "the definition", self.settings.settle, data)
 
 
+def _place(settings: AmpSettings) -> str:
+    """The beginning of ARNs there. Which account it is only the role knows."""
+    start = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+    partition = next((p for key, p in start.items() if settings.region.startswith(f"{key}-")), "aws")
+    return f"arn:{partition}:aps:{settings.region}:*"
+
+
 def definition(release: Release) -> bytes:
     """Alertmanager's configuration as AWS wants it: within one text."""
-    text = release.files[conventions.ALERTMANAGER_CONFIG].decode()
+    text = changes.content(release, conventions.ALERTMANAGER_CONFIG).decode()
     lines = "".join(f"  {line}\n" if line.strip() else "\n" for line in text.splitlines())
     return f"alertmanager_config: |\n{lines}".encode()
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mac.deploy_model import Action, DeployChange
+from mac.deploy_model import Action, DeployChange, DeployError, Release
+
+
+def content(release: Release, path: str) -> bytes:
+    """A file that a destination cannot do without. Raises DeployError."""
+    if path not in release.files:
+        raise missing(release, path)
+    return release.files[path]
+
+
+def missing(release: Release, path: str) -> DeployError:
+    """What to raise when a destination cannot do without a file that the commit does not have."""
+    return DeployError(f"the commit {release.revision[:12]} has no {path}", "generate it, and commit")
 
 
 def between(there: Mapping[str, str], meant: Mapping[str, str]) -> tuple[DeployChange, ...]:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from mac import engines
 from mac.deploy import changes, versions
+from mac.deploy.changes import missing
 from mac.deploy.running import Running, last_fault, until
 from mac.deploy.versions import CURRENT, VERIFIED, Version, Versions
 from mac.deploy_model import (
     DeployError,
     DeployPlan,
     FilesSettings,
+    Needs,
     Observed,
     Release,
     RolledBackError,
@@ -40,12 +42,15 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class FilesDestination:
-    """`prefix`: the folder of the generated files that go there, ending with a slash."""
+    """`prefix`: the folder of the generated files that go there, ending with a slash. `asked`: the requests
+    that looking at the server takes.
+    """
 
     settings: FilesSettings
     prefix: str
     check: Checked | None
     running: Running | None
+    asked: tuple[str, ...] = ()
 
     def plan(self, release: Release) -> DeployPlan:
         """What differs. Raises OutputError; DeployError or ServerError when the server does not answer."""
@@ -94,6 +99,16 @@ class FilesDestination:
             )
         return Observed(current.revision, versions.digest(there), there, tuple(faults))
 
+    def needs(self) -> Needs:
+        if self.running is None:
+            return Needs(writes=(self.settings.folder,))
+        reload = () if self.settings.pid_file else ("POST /-/reload",)
+        return Needs(
+            writes=(self.settings.folder,),
+            requests=("GET /metrics", *self.asked, *reload),
+            signals=self.settings.pid_file,
+        )
+
     # --- parts -----------------------------------------------------------------------------------
 
     @property
@@ -102,7 +117,10 @@ class FilesDestination:
 
     def _files(self, release: Release) -> Mapping[str, bytes]:
         start = len(self.prefix)
-        return {p[start:]: data for p, data in release.files.items() if p.startswith(self.prefix)}
+        found = {p[start:]: data for p, data in release.files.items() if p.startswith(self.prefix)}
+        if self.check and self.check.config not in found:
+            raise missing(release, f"{self.prefix}{self.check.config}")
+        return found
 
     def _stored(self, version: Version) -> Mapping[str, bytes]:
         folder = self._store.path(version)

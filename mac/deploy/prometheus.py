@@ -15,6 +15,9 @@ from mac.model import Json
 
 CONFIG = "prometheus.yml"
 
+ASKED = ("GET /api/v1/status/config", "GET /api/v1/rules", "GET /api/v1/targets")
+"""Requests beside those of every server that reads files."""
+
 _HIDDEN = "<secret>"
 # Written by Prometheus in another place or form than they were given.
 _RESPELLED = frozenset(["bearer_token", "bearer_token_file"])

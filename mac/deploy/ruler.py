@@ -20,6 +20,7 @@ from mac.deploy_model import (
     ApiSettings,
     DeployError,
     DeployPlan,
+    Needs,
     Observed,
     Release,
     RolledBackError,
@@ -69,6 +70,11 @@ class Ruler:
         there = self._stored()
         digests = _digests(there)
         return Observed("", versions.digest(digests), digests, tuple(filter(None, [self._unloaded(there)])))
+
+    def needs(self) -> Needs:
+        one = f"{self._rules}/{self.settings.namespace}{_JOIN}{self.settings.cell}{_JOIN}*"
+        listed = (f"GET {self._rules}", f"GET {_ROLES[self.settings.api][1]}")
+        return Needs(requests=(*listed, f"POST {one}", f"DELETE {one}/*"))
 
     # --- parts -----------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class Reloading:
 
     def _post(self) -> None:
         try:
-            self.server.call("POST", "/-/reload", again=False)
+            self.server.call("POST", "/-/reload", again=False, timeout=self.settle)
         except http.ServerError as error:
             if error.status in (403, 404, 405):
                 hint = f"start {self.program} with --web.enable-lifecycle, or name its pid_file in mac.yaml"

@@ -118,6 +118,21 @@ def unit(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     )
 
 
+@command.command("permissions", epilog="Example: mac deploy permissions --to amp --format json")
+@click.option("--to", "names", metavar="NAME", multiple=True, help="Of this destination.  [default: all]")
+@options.output_format("text", "json")
+@click.pass_context
+def permissions(ctx: click.Context, names: tuple[str, ...], output_format: str) -> None:
+    """Print the least that each destination has to allow."""
+    from mac import delivery, deploy_report, emit
+
+    found = delivery.needs(Path(ctx.obj.root), names)
+    if output_format == "json":
+        options.data(emit.json_escaped(deploy_report.needs_as_dict(found), pretty=True))
+    else:
+        options.data(deploy_report.needs_text(found))
+
+
 def _show(commit: str, delivered: Sequence[Delivered], output_format: str, *, line: bool = False) -> None:
     from mac import deploy_report, emit
     from mac.cli import problems
