@@ -16,6 +16,7 @@ class DestinationType(StrEnum):
     PROMETHEUS_FILES = "prometheus-files"
     ALERTMANAGER_FILES = "alertmanager-files"
     GRAFANA_FILES = "grafana-files"
+    GRAFANA_API = "grafana-api"
     RULER = "ruler"
     ALERTMANAGER_API = "alertmanager-api"
     AMP = "amp"
@@ -50,7 +51,8 @@ class ApiSettings:
     """A server that is told of its configuration over HTTP, and keeps it itself.
 
     `cell`: whose rules; "" where the type has no cell. `api`: which server's paths, "mimir" or "cortex".
-    `namespace`: with what the names of mac's own namespaces begin, so that others' are left alone.
+    `namespace`: with what the names of mac's own namespaces begin, so that others' are left alone; of a
+    Grafana the folder's uid, and `title` what people read of it.
     """
 
     name: str
@@ -59,6 +61,7 @@ class ApiSettings:
     cell: str = ""
     api: str = "mimir"
     namespace: str = "mac"
+    title: str = "Services"
     settle: float = 60.0
     location: Location = NOWHERE
     cell_location: Location = NOWHERE

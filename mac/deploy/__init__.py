@@ -16,6 +16,7 @@ from mac.deploy.alertmanager import Alertmanager
 from mac.deploy.alertmanager_api import AlertmanagerApi
 from mac.deploy.amp import AmpAlertmanager, AmpRules
 from mac.deploy.files import Checked, FilesDestination
+from mac.deploy.grafana import Grafana
 from mac.deploy.prometheus import ASKED, Prometheus
 from mac.deploy.prometheus import CONFIG as PROMETHEUS_CONFIG
 from mac.deploy.ruler import Ruler
@@ -61,6 +62,8 @@ def destination(settings: DestinationSettings) -> Destination:
         server = http.Server(settings.server)
         if settings.type is DestinationType.RULER:
             return Ruler(settings, server)
+        if settings.type is DestinationType.GRAFANA_API:
+            return Grafana(settings, server)
         return AlertmanagerApi(settings, server)
     if settings.server is None:
         return FilesDestination(settings, "dashboards/", None, None)

@@ -19,8 +19,9 @@ _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
     DestinationType.PROMETHEUS_FILES: (("cell", "folder", "server"), ("pid_file", "tool", "keep", "settle")),
     DestinationType.ALERTMANAGER_FILES: (("folder", "server"), ("pid_file", "tool", "keep", "settle")),
     DestinationType.GRAFANA_FILES: (("folder",), ("keep",)),
-    DestinationType.RULER: (("cell", "server"), ("api", "namespace", "settle")),
+    DestinationType.RULER: (("cell", "server"), ("api", "namespace", "title", "settle")),
     DestinationType.ALERTMANAGER_API: (("server",), ()),
+    DestinationType.GRAFANA_API: (("server",), ("namespace", "title")),
     DestinationType.AMP: (("cell", "workspace", "region"), ("role_arn", "namespace", "settle")),
     DestinationType.AMP_ALERTMANAGER: (("workspace", "region"), ("role_arn", "settle")),
 }
