@@ -70,12 +70,22 @@ def silent(stage: str, text: str) -> None:
     """A Progress that says nothing."""
 
 
+def unguarded(_catalog: Catalog, _rendered: render.Rendered, _progress: Progress) -> tuple[Problem, ...]:
+    """A Guard that stops nothing."""
+    return ()
+
+
+Guard = Callable[[Catalog, render.Rendered, Progress], tuple[Problem, ...]]
+"""What else must not be generated: errors stop, warnings are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to generate. `snapshot`: read this instead of asking AWS. `output`: where instead of mac.yaml's.
 
     `base`: the revision whose output is compared with, instead of the one on disk. `allow_shrink`,
-    `allow_empty` and `allow_stale` open a guard for this run. `now` decides which exemptions hold.
+    `allow_empty` and `allow_stale` open a guard for this run; `guard` is one more, asked by `generate` alone.
+    `now` decides which exemptions hold.
     """
 
     root: Path
@@ -90,6 +100,7 @@ class Request:
     allow_empty: bool = False
     allow_stale: bool = False
     engines_required: bool = False
+    guard: Guard = unguarded
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -224,6 +235,7 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
         for _ in range(PUSH_ATTEMPTS):
             built = build(request, clock, progress)
             refuse(built, request)
+            built = _guarded(built, request, clock, progress)
             written = _write(request, built, clock, progress)
             commit = _commit(repository, request, built, clock, progress) if repository else None
             if repository is None or not request.push:
@@ -312,6 +324,18 @@ def refuse(built: Built, request: Request) -> None:
     stops = _stops(built, request)
     if stops:
         raise ProblemsError([*built.problems, *stops])
+
+
+def _guarded(built: Built, request: Request, clock: Clock, progress: Progress) -> Built:
+    """With what the request's own guard says. Raises ProblemsError when it stops the plan."""
+    if not built.plan:
+        return built
+    with clock.stage("guard"):
+        found = request.guard(built.catalog, built.rendered, progress)
+    problems = ordered([*built.problems, *found])
+    if errors(found):
+        raise ProblemsError(problems)
+    return replace(built, problems=problems)
 
 
 def _stops(built: Built, request: Request) -> list[Problem]:

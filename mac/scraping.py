@@ -23,8 +23,6 @@ from mac.model import (
 
 Document = dict[str, Any]
 
-CLOUDWATCH_JOB = "cloudwatch"
-
 
 def target_groups(bindings: Iterable[Binding], scrape: Scrape) -> list[Document]:
     """Content of a file for file-based discovery: one group a resource, in the inventory's order."""
@@ -42,13 +40,15 @@ def prometheus(
     environments: Iterable[str],
     *,
     cloudwatch: bool,
+    probes: Iterable[Document] = (),
     heartbeat: bool = False,
 ) -> Document:
-    """`prometheus.yml` of a cell. Paths in it are relative to it."""
+    """`prometheus.yml` of a cell. Paths in it are relative to it. `probes`: scrape jobs of `probing`."""
     beside = [conventions.HEARTBEAT_FILE] if heartbeat else []
     configs = [_scrape_config(project, scrape) for scrape in sorted(scrapes, key=lambda s: s.job)]
     if cloudwatch:
         configs.append(_cloudwatch_scrape(project))
+    configs += probes
     alertmanagers = [{"static_configs": [{"targets": list(project.alertmanagers)}]}]
     return {
         "global": {
@@ -110,7 +110,7 @@ def _cloudwatch_scrape(project: Project) -> Document:
     # The exporter's series carry their own region and our labels as custom tags: they win over the
     # exporter's target labels, and lose the prefix.
     return {
-        "job_name": CLOUDWATCH_JOB,
+        "job_name": conventions.CLOUDWATCH_JOB,
         "honor_labels": True,
         "scrape_interval": "1m",
         "scrape_timeout": "30s",

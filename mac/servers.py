@@ -114,6 +114,11 @@ class Alertmanager(Api):
         """Tells it of alerts, as a Prometheus does: {"labels", "annotations", "startsAt", "endsAt"}."""
         self._open("/api/v2/alerts", method="POST", body=json.dumps(list(alerts)).encode())
 
+    def silence(self, silence: Json) -> str:
+        """Adds a silence: {"matchers", "startsAt", "endsAt", "createdBy", "comment"}. Returns its id."""
+        answer = self._open("/api/v2/silences", method="POST", body=json.dumps(silence).encode())
+        return str(json.loads(answer)["silenceID"])
+
     def receivers(self) -> tuple[str, ...]:
         return tuple(receiver["name"] for receiver in self.get("/api/v2/receivers"))
 
@@ -131,23 +136,29 @@ class Alertmanager(Api):
 
 @contextlib.contextmanager
 def prometheus(
-    config: Path, *, engine: engines.Engine | None = None, arguments: Sequence[str] = ()
+    config: Path,
+    *,
+    engine: engines.Engine | None = None,
+    arguments: Sequence[str] = (),
+    data: Path | None = None,
 ) -> Iterator[Prometheus]:
     """A Prometheus on `config`, ready. It scrapes what the configuration says: mind where that points.
+
+    `data`: the folder of its blocks, which stays; a temporary one by default.
 
     Raises EngineError when there is none, or when it refuses the configuration (its log's end says why).
     """
     engine = engine or engines.require("prometheus")
-    with tempfile.TemporaryDirectory(prefix="mac-prometheus-") as data:
+    with tempfile.TemporaryDirectory(prefix="mac-prometheus-") as temporary:
         argv = [
             str(engine.path),
             f"--config.file={config.absolute()}",
-            f"--storage.tsdb.path={data}",
+            f"--storage.tsdb.path={data.absolute() if data else temporary}",
             "--web.listen-address=127.0.0.1:0",
             "--web.enable-lifecycle",
             *arguments,
         ]
-        with process.start(argv, cwd=data) as server:
+        with process.start(argv, cwd=temporary) as server:
             api = Prometheus(_address(server))
             server.wait_until(api.ready, _START_TIMEOUT)
             yield api

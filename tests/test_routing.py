@@ -37,7 +37,7 @@ def mute(name: str, match: Mapping[str, Sequence[str]] | None = None) -> MuteTim
 
 def leaves(document: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
     """The routes that an alert ends in, as Alertmanager finds them: the first that matches, and on."""
-    from mac.checks import matchers
+    from mac import matchers
 
     def below(route: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         if not matchers.all_match([matchers.read(m) for m in route.get("matchers", ())], labels):

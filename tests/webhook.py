@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -36,6 +37,7 @@ class Webhook(AbstractContextManager["Webhook"]):
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._received: list[Notification] = []
+        self._times: list[float] = []
         webhook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -85,6 +87,11 @@ class Webhook(AbstractContextManager["Webhook"]):
         with self._changed:
             return [n for n in self._received if group.items() <= n.group.items()]
 
+    def timed(self) -> list[tuple[float, Notification]]:
+        """What came so far, with the Unix time at which it came."""
+        with self._changed:
+            return list(zip(self._times, self._received, strict=True))
+
     def wait_until(self, enough: Callable[[Sequence[Notification]], bool], timeout: float = 30.0) -> bool:
         """Whether what came is enough before the time is over."""
         with self._changed:
@@ -93,4 +100,5 @@ class Webhook(AbstractContextManager["Webhook"]):
     def _take(self, notification: Notification) -> None:
         with self._changed:
             self._received.append(notification)
+            self._times.append(time.time())
             self._changed.notify_all()

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mac import conventions, promql, templating
-from mac.checks import gotext, matchers
-from mac.checks.matchers import Matcher
+from mac import conventions, matchers, promql, templating
+from mac.checks import gotext
 from mac.checks.tree import EXTERNAL, Rule, Tree
+from mac.matchers import Matcher
 from mac.model import AlertSeverity
 from mac.problems import Location, Problem, Severity
 from mac.promql import Expression

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "validate": "Check everything that is written and generated, offline.",
     "test": "Run the tests of standards and of routing.",
     "diff": "Show what `mac generate` would change.",
+    "forecast": "Say how many notifications each team would get.",
     "generate": "Generate the configuration, and commit it.",
     "deploy": "Bring what is committed to where it runs, and verify it.",
     "metrics": "Look up what exporters export.",
