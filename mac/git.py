@@ -94,7 +94,7 @@ class Repository:
         """The files of a revision at those paths below `folder`, and at paths below those; by path below
         `folder`. What is not there, or is no regular file, is left out.
         """
-        commit = self._resolve(rev)
+        commit = self.resolve(rev)
         base = self.name(folder)
         prefix = f"{base}/" if base else ""
         wanted = {prefix + path for path in paths}
@@ -116,7 +116,8 @@ class Repository:
             return {}
         return blobs_in(self._git("cat-file", "--batch", stdin=b"\n".join(sorted(ids)) + b"\n").out)
 
-    def _resolve(self, rev: str) -> str:
+    def resolve(self, rev: str) -> str:
+        """The id of the commit that a revision names."""
         # A revision that looks like an option would be taken for one.
         if rev and not rev.startswith("-"):
             answer = self._git("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}", ok=(0, 1, 128))
@@ -266,7 +267,7 @@ class Repository:
             timeout=timeout,
             refusal=f"cannot fetch {branch} from {redact(remote)}",
         )
-        target = self._resolve("FETCH_HEAD")
+        target = self.resolve("FETCH_HEAD")
         theirs = [c for c in self.unpushed(target) if c.sha not in self._made and not ours(c)]
         if theirs:
             raise would_lose(f"{remote}/{branch} has moved on, and HEAD", theirs, "push or rebase them first")

@@ -18,6 +18,7 @@ from mac import (
     text,
 )
 from mac.access_model import ServerAccess
+from mac.deploy_model import DestinationSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
 
@@ -357,6 +358,7 @@ class Project:
     grafana: GrafanaProvider = GrafanaProvider()
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
+    destinations: tuple[DestinationSettings, ...] = ()
     location: Location = NOWHERE
 
 

@@ -166,7 +166,10 @@ def _check_options(request: Request) -> None:
 
 def _asked_for(request: Request) -> record.Asked:
     """What mac.yaml and the options say of where the output is kept."""
-    project = standards.settings(request.root)
+    try:
+        project = standards.settings(request.root)
+    except ProblemsError:  # `load` tells it, with whatever else is wrong
+        project = None
     return record.Asked(
         root=request.root,
         settings=project.git if project else GitSettings(),

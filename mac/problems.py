@@ -180,6 +180,8 @@ CODES: dict[str, str] = {
     "sensor-target": "State Manager cannot tell by tags which machines a sensor is for",
     "foreign-file": "a file that mac did not write is in the way",
     "edited-file": "a generated file was changed by hand",
+    # deployment
+    "unknown-cell": "a destination is to get the files of a cell that was not generated",
     # guards
     "guard-shrink": "the plan removes more than the guard allows",
     "zero-rules": "the plan has no rules",

@@ -199,6 +199,7 @@ def test_the_pipeline_alone_composes() -> None:
             "audit",
             "vendoring",
             "forecasting",
+            "delivery",
             "cli",
         }:
             stages = own(path) & STAGES

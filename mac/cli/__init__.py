@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "diff": "Show what `mac generate` would change.",
     "forecast": "Say how many notifications each team would get.",
     "generate": "Generate the configuration, and commit it.",
+    "deploy": "Bring what is committed to where it runs, and verify it.",
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",
     "packages": "Fetch the standards of others, and check them.",

@@ -21,6 +21,7 @@ from mac.problems import Location, Problem, ProblemsError, Severity, errors, nea
 from mac.source import Document
 from mac.standards import (
     decode,
+    destinations,
     envelope,
     extension,
     listing,
@@ -101,11 +102,17 @@ def pinned(root: Path) -> tuple[Project, Mapping[str, tuple[str, ...]]]:
     return reading.written.project[0], reading.sources
 
 
-def settings(root: Path) -> Project | None:
-    """The settings alone; None when mac.yaml is wrong, which `load` tells."""
+def settings(root: Path) -> Project:
+    """mac.yaml alone, for what needs no standards. Raises ProblemsError."""
     reading = _Reading(root)
     reading.project()
-    return reading.written.project[0] if reading.written.project else None
+    if reading.written.project is None:
+        raise ProblemsError(reading.problems)
+    project, document = reading.written.project
+    found = [*reading.problems, *destinations.check(project.destinations, document)]
+    if errors(found):
+        raise ProblemsError(found)
+    return project
 
 
 fetched = packages.read

@@ -47,7 +47,7 @@ from mac.model import (
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import access, objectives, record, sensors
+from mac.standards import access, destinations, objectives, record, sensors
 
 Raw = Mapping[str, Any]
 
@@ -118,6 +118,7 @@ def project(document: Document) -> Project:
             for n, raw in enumerate(spec.get("packages", ()))
         ),
         downloads=sensors.downloads(document),
+        destinations=destinations.read(document),
         probe_modules={
             name: ProbeModule(
                 name,

@@ -18,6 +18,7 @@ from mac.standards import (
     access,
     cycles,
     decode,
+    destinations,
     objectives,
     probes,
     record,
@@ -83,6 +84,7 @@ def _project(written: Written) -> Iterator[Problem]:
     yield from sensors.check_downloads(settings, (item for item, _ in written.standards.values()))
     yield from record.check(settings.git, settings.targets, document)
     yield from teams.check_maintenance(settings.maintenance, document, written)
+    yield from destinations.check(settings.destinations, document)
     if settings.alertmanager_api:
         yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)
     if settings.query:

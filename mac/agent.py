@@ -1,0 +1,119 @@
+"""The pull agent: follows a branch, and keeps what runs equal to it.
+
+Each round fetches, verifies who vouches for the newest commit, moves the clone there and deploys. A round
+with nothing new changes nothing, unless somebody changed a destination by hand or a server has forgotten. A
+commit that failed is tried again later and later; a new one is tried at once.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mac import delivery, git, git_follow, lock
+from mac.deploy_model import Delivered, State
+from mac.problems import MacError
+
+LONGEST_PAUSE = 600.0
+"""Seconds between two attempts at a commit that failed, at most."""
+
+_LOCK_WAIT = 60.0  # seconds
+_JITTER = 0.1  # agents that were started together shall not fetch together
+_GOOD = frozenset([State.DEPLOYED, State.UNCHANGED])
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What an agent follows. `interval`: seconds of a round. `allowed_signers`: None trusts the remote."""
+
+    root: Path
+    branch: str
+    remote: str = "origin"
+    interval: float = 60.0
+    allowed_signers: Path | None = None
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round did. `error`: why it did not come to deploying, or why the remote was not reached."""
+
+    commit: str
+    delivered: tuple[Delivered, ...] = ()
+    error: MacError | None = None
+
+    @property
+    def good(self) -> bool:
+        return self.error is None and all(one.state in _GOOD for one in self.delivered)
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """How often one commit failed in a row, and when it is tried again (monotonic seconds)."""
+
+    commit: str = ""
+    failures: int = 0
+    after: float = 0.0
+
+    def wants(self, commit: str, now: float) -> bool:
+        return commit != self.commit or now >= self.after
+
+    def note(self, commit: str, good: bool, interval: float, now: float) -> None:
+        again = commit == self.commit
+        self.commit = commit
+        self.failures = 0 if good else self.failures + 1 if again else 1
+        self.after = now + (min(interval * 2.0**self.failures, LONGEST_PAUSE) if self.failures else 0.0)
+
+
+@dataclass(slots=True)
+class Agent:
+    """`wait` sleeps for so many seconds and says whether to stop; `clock` is monotonic seconds."""
+
+    watch: Watch
+    wait: Callable[[float], bool]
+    clock: Callable[[], float] = time.monotonic
+    _attempts: _Attempts = field(default_factory=_Attempts)
+
+    def run(self, told: Callable[[Round], None]) -> None:
+        """Until `wait` says to stop. `told` is called with each round that did or tried anything."""
+        while True:
+            done = self.round()
+            if done is not None:
+                told(done)
+            # Not for security: only so that not all agents ask at once.
+            if self.wait(self.watch.interval * random.uniform(1 - _JITTER, 1 + _JITTER)):  # noqa: S311
+                return
+
+    def round(self) -> Round | None:
+        """One round; None when a commit that failed has to wait."""
+        watch = self.watch
+        commit = ""
+        try:
+            with lock.locked(watch.root, _LOCK_WAIT):
+                repository = git.open(watch.root)
+                commit, unreached = self._newest(repository)
+                if not self._attempts.wants(commit, self.clock()):
+                    return Round(commit, error=unreached) if unreached else None
+                if watch.allowed_signers:
+                    git_follow.verify(repository.top, commit, watch.allowed_signers)
+                git_follow.go_to(repository.top, commit)
+                _, delivered = delivery.deliver(watch.root, names=watch.names, revision=commit)
+                done = Round(commit, delivered, unreached)
+                good = all(one.state in _GOOD for one in delivered)
+        except MacError as error:
+            done, good = Round(commit, error=error), False
+        self._attempts.note(commit, good, watch.interval, self.clock())
+        return done
+
+    def _newest(self, repository: git.Repository) -> tuple[str, MacError | None]:
+        """The remote's newest commit; while the remote is not reached the present one, and why."""
+        try:
+            return git_follow.fetch(repository.top, self.watch.remote, self.watch.branch), None
+        except MacError as error:
+            head = repository.head()
+            if head is None:
+                raise
+            return head, error

@@ -1,0 +1,83 @@
+"""Composes deployment: the generated files of a commit, and the destinations of mac.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from mac import conventions, deploy, git, pipeline, standards
+from mac.deploy_model import Delivered, DestinationSettings, Needs, Release
+from mac.model import Project
+from mac.problems import GitError, Problem, ProblemsError, UsageError, did_you_mean
+
+Told = Callable[[str], None]
+"""Called with the name of each destination before it is dealt with."""
+
+
+def release(root: Path, revision: str = "HEAD", project: Project | None = None) -> Release:
+    """The generated files of a commit. Raises GitError, and ProblemsError when it has none."""
+    output = root / (project or standards.settings(root)).output
+    sha = git.open(root).resolve(revision)
+    files, provenance = pipeline.present(root, output, sha)
+    if not provenance:
+        raise GitError(
+            f"the commit {sha[:12]} has no {conventions.PROVENANCE}: nothing was generated in it",
+            "`mac generate --commit` generates and commits; --revision names another commit",
+        )
+    return Release(sha, files)
+
+
+def deliver(
+    root: Path,
+    *,
+    names: Sequence[str] = (),
+    revision: str = "HEAD",
+    dry_run: bool = False,
+    progress: Told = lambda name: None,
+) -> tuple[str, tuple[Delivered, ...]]:
+    """Brings what a commit has to the destinations with these names (to all, if none is named), in the order
+    of mac.yaml. Returns the commit and what came of each.
+
+    Raises ProblemsError and UsageError before anything is done; a destination's failure is in its answer.
+    """
+    project = standards.settings(root)
+    chosen = _chosen(project, names)
+    what = release(root, revision, project)
+    _known(chosen, what)
+    done = []
+    for settings in chosen:
+        progress(settings.name)
+        done.append(deploy.deliver(settings, what, dry_run=dry_run))
+    return what.revision, tuple(done)
+
+
+def needs(root: Path, names: Sequence[str] = ()) -> Mapping[str, Needs]:
+    """Name → what each of these destinations (all, if none is named) has to allow."""
+    return {s.name: deploy.destination(s).needs() for s in _chosen(standards.settings(root), names)}
+
+
+def _chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:
+    known = {settings.name for settings in project.destinations}
+    if not known:
+        raise UsageError("mac.yaml names no destinations", "add them under spec.destinations: docs/deploy.md")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"mac.yaml has no destination {name}", did_you_mean(name, known))
+    return tuple(settings for settings in project.destinations if settings.name in names or not names)
+
+
+def _known(chosen: Sequence[DestinationSettings], what: Release) -> None:
+    """Raises ProblemsError for cells that the release does not have."""
+    cells = {path.split("/")[1] for path in what.files if path.startswith("cells/")}
+    problems = [
+        Problem(
+            settings.cell_location,
+            "unknown-cell",
+            f"the commit {what.revision[:12]} has no cell {settings.cell}",
+            did_you_mean(settings.cell, cells),
+        )
+        for settings in chosen
+        if settings.cell and settings.cell not in cells
+    ]
+    if problems:
+        raise ProblemsError(problems)

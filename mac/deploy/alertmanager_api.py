@@ -1,0 +1,142 @@
+"""The Alertmanager of Mimir or Cortex: one configuration a tenant, over HTTP.
+
+It opens no files of the machine that it runs on, and refuses a configuration that names some. So what a
+receiver reads from a file is read here, when it is sent, and stands in nothing that mac writes or says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mac import conventions, emit, http
+from mac.access_model import Secret
+from mac.deploy import changes, versions
+from mac.deploy_model import ApiSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
+from mac.model import Json
+from mac.problems import Location, Problem, ProblemsError
+
+_PATH = "/api/v1/alerts"
+_NAME = "alertmanager.yml"
+_REFUSED = 400
+_FILE = "_file"
+_OF_TLS = ("ca_file", "cert_file", "key_file")
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerApi:
+    settings: ApiSettings
+    server: http.Server
+
+    def plan(self, release: Release) -> DeployPlan:
+        """What differs. Raises ServerError, and DeployError for a secret that is not there."""
+        there, wanted = self._stored(), self._wanted(release)
+        found = changes.between({} if there is None else {_NAME: _digest(there)}, {_NAME: _digest(wanted)})
+        return DeployPlan(release.revision, found)
+
+    def apply(self, release: Release) -> str:
+        """Sends the configuration, which is checked there, and reads it back. Raises ProblemsError when it is
+        refused, RolledBackError when it is not what is kept afterwards.
+        """
+        before, wanted = self._stored(), self._wanted(release)
+        try:
+            self._send(wanted)
+        except http.ServerError as error:
+            if error.status != _REFUSED:
+                raise
+            place = Location(conventions.ALERTMANAGER_CONFIG)
+            # Its words may have part of the configuration in them, and so of a secret.
+            message = (
+                f"{self.server.url} refuses it: {_without(_secrets(self._config(release)), error.message)}"
+            )
+            raise ProblemsError(
+                [Problem(place, "engine-rejects", message, "nothing was changed there")]
+            ) from error
+        if self._stored() != wanted:
+            if before is None:
+                self.server.call("DELETE", _PATH)
+            else:
+                self._send(before)
+            message = f"{self.server.url} kept something else than it was given, and has back what it had"
+            raise RolledBackError(message)
+        return _digest(wanted)[:12]
+
+    def read_back(self) -> Observed:
+        there = self._stored()
+        if there is None:
+            return Observed("", "", {}, (f"{self.server.url} has no configuration",))
+        return Observed("", _digest(there), {_NAME: _digest(there)})
+
+    def needs(self) -> Needs:
+        return Needs(requests=tuple(f"{method} {_PATH}" for method in ("GET", "POST", "DELETE")))
+
+    def _stored(self) -> Mapping[str, Any] | None:
+        """As it is kept there: {"alertmanager_config": text, "template_files": {name: text}}."""
+        answer = self.server.get(_PATH, expected=(404,))
+        if answer.status == 404:
+            return None
+        try:
+            raw = emit.read_yaml(answer.body.decode("utf-8", "replace"))
+            return {
+                "alertmanager_config": str(raw["alertmanager_config"]),
+                "template_files": dict(raw.get("template_files") or {}),
+            }
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise DeployError(f"{answer.url} does not answer as Mimir or Cortex does") from error
+
+    def _config(self, release: Release) -> Json:
+        return emit.read_yaml(changes.content(release, conventions.ALERTMANAGER_CONFIG).decode())
+
+    def _wanted(self, release: Release) -> Mapping[str, Any]:
+        config = self._config(release)
+        return {"alertmanager_config": emit.yaml(_resolved(config)), "template_files": {}}
+
+    def _send(self, config: Mapping[str, Any]) -> None:
+        body = emit.yaml(dict(config)).encode()
+        self.server.call("POST", _PATH, body=body, headers={"Content-Type": "application/yaml"}, again=True)
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    return versions.hash_of(emit.json_line(dict(config)))
+
+
+def _resolved(value: Json) -> Json:
+    """`api_url_file: PATH` becomes `api_url: CONTENT`."""
+    if isinstance(value, list):
+        return [_resolved(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key.removesuffix(_FILE) if _names_secret(key, inner) else key: _read(inner)
+        if _names_secret(key, inner)
+        else _resolved(inner)
+        for key, inner in value.items()
+    }
+
+
+def _secrets(value: Json) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from [_read(inner)] if _names_secret(key, inner) else _secrets(inner)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _secrets(each)
+
+
+def _names_secret(key: str, value: Json) -> bool:
+    return key.endswith(_FILE) and key not in _OF_TLS and isinstance(value, str)
+
+
+def _read(path: str) -> str:
+    try:
+        return http.read(Secret(file=path))
+    except http.ServerError as error:
+        hint = "this Alertmanager takes no files, so their content has to be where mac deploy runs"
+        raise DeployError(error.message, hint) from error
+
+
+def _without(secrets: Iterator[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text

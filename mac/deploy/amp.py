@@ -1,0 +1,233 @@
+"""Amazon Managed Service for Prometheus: the rules of a cell, or the Alertmanager configuration.
+
+A rule file of the cell becomes a rule groups namespace of its own, which a tag says is mac's: others are left
+alone. AWS checks a definition after it has taken it, so each is waited for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import NoReturn
+
+from mac import conventions
+from mac.amp import Definition, Workspace
+from mac.deploy import changes, versions
+from mac.deploy.running import until
+from mac.deploy_model import AmpSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
+from mac.problems import MacError
+
+TAG = "mac-cell"
+"""The tag of the namespaces that are mac's; its value is the cell."""
+
+_LONGEST_NAME = 128
+_RULES_ACTIONS = (
+    *("ListRuleGroupsNamespaces", "DescribeRuleGroupsNamespace", "CreateRuleGroupsNamespace"),
+    *("PutRuleGroupsNamespace", "DeleteRuleGroupsNamespace", "TagResource"),
+)
+_DEFINITION_ACTIONS = tuple(
+    f"{verb}AlertManagerDefinition" for verb in ("Describe", "Create", "Put", "Delete")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AmpRules:
+    settings: AmpSettings
+    workspace: Workspace
+
+    def plan(self, release: Release) -> DeployPlan:
+        """What differs. Raises AwsError, and DeployError for a namespace of somebody else in the way."""
+        stored = self._stored()
+        found = changes.between(_hashes(_data(stored)), _hashes(self._wanted(release)))
+        unready = next((f"{n} is {d.status}" for n, d in sorted(stored.items()) if not d.is_active), "")
+        return DeployPlan(release.revision, found, "" if found else unready)
+
+    def apply(self, release: Release) -> str:
+        """Sends what differs and waits until AWS has taken it, else sends back what was there."""
+        before, wanted = _data(self._stored()), self._wanted(release)
+        try:
+            self._bring(wanted)
+        except MacError as error:
+            self._put_back(error, before)
+        return versions.digest(_hashes(wanted))[:12]
+
+    def read_back(self) -> Observed:
+        stored = self._stored()
+        hashes = _hashes(_data(stored))
+        faults = (f"{n} is {d.status} {d.reason}".strip() for n, d in stored.items() if not d.is_active)
+        return Observed("", versions.digest(hashes), hashes, tuple(faults))
+
+    def needs(self) -> Needs:
+        place = _place(self.settings)
+        return Needs(
+            actions=tuple(f"aps:{action}" for action in _RULES_ACTIONS),
+            resources=(
+                f"{place}:workspace/{self.settings.workspace}",
+                f"{place}:rulegroupsnamespace/{self.settings.workspace}/*",
+            ),
+        )
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    def _wanted(self, release: Release) -> Mapping[str, bytes]:
+        prefix = f"cells/{self.settings.cell}/"
+        found: dict[str, bytes] = {}
+        for path, data in release.files.items():
+            inside = path.removeprefix(prefix)
+            is_rules = inside.startswith("rules/") or inside == conventions.HEARTBEAT_FILE
+            if inside != path and is_rules:
+                found[self._name(inside)] = data
+        return found
+
+    def _name(self, inside: str) -> str:
+        """Readable, of characters that AWS takes, and with a hash, so that no two files share one."""
+        parts = [part for part in PurePosixPath(inside).with_suffix("").parts if part != "rules"]
+        readable = re.sub(r"[^0-9A-Za-z_.-]", "-", ".".join([self.settings.cell, *parts]))
+        mark = hashlib.sha256(f"{self.settings.cell}/{inside}".encode()).hexdigest()[:8]
+        start = f"{self.settings.namespace}.{readable}"
+        return f"{start[: _LONGEST_NAME - len(mark) - 1]}.{mark}"
+
+    def _stored(self) -> Mapping[str, Definition]:
+        found = {}
+        for name, tags in self.workspace.namespaces().items():
+            if tags.get(TAG) == self.settings.cell and name.startswith(f"{self.settings.namespace}."):
+                definition = self.workspace.rules(name)
+                if definition is not None and definition.status != "DELETING":
+                    found[name] = definition
+        return found
+
+    def _bring(self, wanted: Mapping[str, bytes]) -> None:
+        """From whatever is there to this. Removals come last."""
+        stored = self._stored()
+        for name, data in sorted(wanted.items()):
+            there = stored.get(name)
+            if there is None:
+                self.workspace.create_rules(name, data, {TAG: self.settings.cell})
+            elif there.data != data or there.has_failed:
+                self._settled(name)
+                self.workspace.put_rules(name, data)
+        for name in sorted(wanted):
+            self._settled(name, wanted[name])
+        for name in sorted(stored.keys() - wanted.keys()):
+            self._settled(name)
+            self.workspace.delete_rules(name)
+        for name in sorted(stored.keys() - wanted.keys()):
+            self._left(name)
+
+    def _settled(self, name: str, data: bytes | None = None) -> None:
+        """Waits until it is taken up, and with `data` that it is this. Raises DeployError when it failed."""
+        _wait(lambda: self.workspace.rules(name), name, self.settings.settle, data)
+
+    def _left(self, name: str) -> None:
+        def still_there() -> str:
+            there = self.workspace.rules(name)
+            return "" if there is None else f"{name} is {there.status}, and was deleted"
+
+        until(still_there, self.settings.settle)
+
+    def _put_back(self, error: MacError, before: Mapping[str, bytes]) -> NoReturn:
+        try:
+            self._bring(before)
+        except MacError as second:
+            message = (
+                f"not taken ({error.message}), and what was there could not be put back: {second.message}"
+            )
+            raise DeployError(message, second.hint) from error
+        raise RolledBackError(f"not taken, what was there is back: {error.message}", error.hint) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AmpAlertmanager:
+    settings: AmpSettings
+    workspace: Workspace
+
+    def plan(self, release: Release) -> DeployPlan:
+        there = self.workspace.alertmanager()
+        name = conventions.ALERTMANAGER_CONFIG
+        stored = {} if there is None else {name: there.data}
+        found = changes.between(_hashes(stored), _hashes({name: definition(release)}))
+        pending = f"it is {there.status}" if there and not there.is_active else ""
+        return DeployPlan(release.revision, found, "" if found else pending)
+
+    def apply(self, release: Release) -> str:
+        """Sends the definition and waits until AWS has taken it, else sends back what was there."""
+        before, wanted = self.workspace.alertmanager(), definition(release)
+        try:
+            self._send(wanted)
+        except MacError as error:
+            try:
+                if before is None:
+                    self.workspace.delete_alertmanager()
+                else:
+                    self._send(before.data)
+            except MacError as second:
+                message = f"not taken ({error.message}), and what was there could not be put back"
+                raise DeployError(f"{message}: {second.message}", second.hint) from error
+            raise RolledBackError(
+                f"not taken, what was there is back: {error.message}", error.hint
+            ) from error
+        return versions.hash_of(wanted)[:12]
+
+    def read_back(self) -> Observed:
+        there = self.workspace.alertmanager()
+        if there is None:
+            return Observed("", "", {}, ("the workspace has no Alertmanager definition",))
+        hashes = _hashes({conventions.ALERTMANAGER_CONFIG: there.data})
+        faults = () if there.is_active else (f"it is {there.status} {there.reason}".strip(),)
+        return Observed("", versions.digest(hashes), hashes, faults)
+
+    def needs(self) -> Needs:
+        return Needs(
+            actions=tuple(f"aps:{action}" for action in _DEFINITION_ACTIONS),
+            resources=(f"{_place(self.settings)}:workspace/{self.settings.workspace}",),
+        )
+
+    def _send(self, data: bytes) -> None:
+        there = self.workspace.alertmanager()
+        if there is None:
+            self.workspace.create_alertmanager(data)
+        elif there.data != data or there.has_failed:
+            _wait(self.workspace.alertmanager, "the definition", self.settings.settle)
+            self.workspace.put_alertmanager(data)
+        _wait(self.workspace.alertmanager, "the definition", self.settings.settle, data)
+
+
+def _place(settings: AmpSettings) -> str:
+    """The beginning of ARNs there. Which account it is only the role knows."""
+    start = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+    partition = next((p for key, p in start.items() if settings.region.startswith(f"{key}-")), "aws")
+    return f"arn:{partition}:aps:{settings.region}:*"
+
+
+def definition(release: Release) -> bytes:
+    """Alertmanager's configuration as AWS wants it: within one text."""
+    text = changes.content(release, conventions.ALERTMANAGER_CONFIG).decode()
+    lines = "".join(f"  {line}\n" if line.strip() else "\n" for line in text.splitlines())
+    return f"alertmanager_config: |\n{lines}".encode()
+
+
+def _wait(read: Callable[[], Definition | None], name: str, settle: float, data: bytes | None = None) -> None:
+    def unsettled() -> str:
+        there = read()
+        if there is None:
+            return f"{name} is not there yet" if data is not None else ""
+        if there.has_failed:
+            if data is None:
+                return ""  # it may be replaced
+            raise DeployError(f"AWS refuses {name}: {there.status} {there.reason}".strip())
+        if not there.is_active:
+            return f"{name} is {there.status}"
+        return "" if data is None or there.data == data else f"{name} has another content than it was given"
+
+    until(unsettled, settle)
+
+
+def _data(stored: Mapping[str, Definition]) -> Mapping[str, bytes]:
+    return {name: definition.data for name, definition in stored.items()}
+
+
+def _hashes(data: Mapping[str, bytes]) -> Mapping[str, str]:
+    return {name: versions.hash_of(content) for name, content in data.items()}

@@ -1,0 +1,216 @@
+"""A destination that is a folder on this machine, and mostly a server that reads it.
+
+A new version is checked by the destination's own promtool or amtool where it will lie, the link is switched,
+the server reads again and is looked at. If it has not taken the version, the last one that it was seen to run
+is put back in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mac import engines
+from mac.deploy import changes, versions
+from mac.deploy.changes import missing
+from mac.deploy.running import Running, last_fault, until
+from mac.deploy.versions import CURRENT, VERIFIED, Version, Versions
+from mac.deploy_model import (
+    DeployError,
+    DeployPlan,
+    FilesSettings,
+    Needs,
+    Observed,
+    Release,
+    RolledBackError,
+)
+from mac.problems import Location, MacError, Problem, ProblemsError
+
+_STARTING = 10.0
+"""Seconds in which a Prometheus that was just started or told to read again knows its targets: it looks at
+what discovery has found every five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How a version is checked before a server sees it: `tool` of `engines`, on the file `config`."""
+
+    tool: str
+    config: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilesDestination:
+    """`prefix`: the folder of the generated files that go there, ending with a slash. `asked`: the requests
+    that looking at the server takes.
+    """
+
+    settings: FilesSettings
+    prefix: str
+    check: Checked | None
+    running: Running | None
+    asked: tuple[str, ...] = ()
+
+    def plan(self, release: Release) -> DeployPlan:
+        """What differs. Raises OutputError; DeployError or ServerError when the server does not answer."""
+        store = self._store
+        wanted = self._files(release)
+        current = store.linked(CURRENT)
+        there = store.content(current) if current else {}
+        found = changes.between(there, {path: versions.hash_of(data) for path, data in wanted.items()})
+        return DeployPlan(release.revision, found, "" if found else self._pending(current, wanted))
+
+    def apply(self, release: Release) -> str:
+        """Deploys, verifies, and returns the version's name.
+
+        Raises ProblemsError when the version is refused before anything changes, RolledBackError when the
+        server does not take it and the last good version is back, DeployError when it is not.
+        """
+        store = self._store
+        wanted = self._files(release)
+        with store.writing():
+            good = store.linked(VERIFIED)
+            before = store.linked(CURRENT)
+            if self.running and before:
+                self._reach(good, before)
+            version = store.like(wanted) or self._added(release.revision, wanted)
+            store.link(CURRENT, version)
+            try:
+                self._taken(wanted, before)
+            except MacError as error:
+                self._put_back(error, version, good)
+            store.link(VERIFIED, version)
+            store.prune(self.settings.keep)
+        return version.name
+
+    def read_back(self) -> Observed:
+        """What is there, and whether the server runs it."""
+        store = self._store
+        current = store.linked(CURRENT)
+        if current is None:
+            return Observed("", "", {}, (f"{store.folder / CURRENT} leads to no version",))
+        there = store.content(current)
+        faults = [f"{c.what}: {c.action} by hand" for c in changes.between(current.files, there)]
+        if self.running and not faults:
+            running, stored = self.running, self._stored(current)
+            faults += filter(
+                None, [last_fault(lambda: running.fault(store.folder / CURRENT, stored), _STARTING)]
+            )
+        return Observed(current.revision, versions.digest(there), there, tuple(faults))
+
+    def needs(self) -> Needs:
+        if self.running is None:
+            return Needs(writes=(self.settings.folder,))
+        reload = () if self.settings.pid_file else ("POST /-/reload",)
+        return Needs(
+            writes=(self.settings.folder,),
+            requests=("GET /metrics", *self.asked, *reload),
+            signals=self.settings.pid_file,
+        )
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    @property
+    def _store(self) -> Versions:
+        return Versions(Path(self.settings.folder))
+
+    def _files(self, release: Release) -> Mapping[str, bytes]:
+        start = len(self.prefix)
+        found = {p[start:]: data for p, data in release.files.items() if p.startswith(self.prefix)}
+        if self.check and self.check.config not in found:
+            raise missing(release, f"{self.prefix}{self.check.config}")
+        return found
+
+    def _stored(self, version: Version) -> Mapping[str, bytes]:
+        folder = self._store.path(version)
+        try:
+            return {path: (folder / path).read_bytes() for path in version.files}
+        except OSError as error:
+            raise DeployError(f"{folder} is not whole: {error}") from error
+
+    def _pending(self, current: Version | None, wanted: Mapping[str, bytes]) -> str:
+        good = self._store.linked(VERIFIED)
+        if current is None:
+            return "nothing was deployed there yet" if wanted else ""
+        if good is None or good.name != current.name:
+            return f"the version {current.name} was not seen to run yet"
+        running = self.running
+        if running is None:
+            return ""
+        return last_fault(lambda: running.fault(self._store.folder / CURRENT, wanted), _STARTING)
+
+    def _reach(self, good: Version | None, current: Version) -> None:
+        """A server that is down would look like one that refuses: nothing is switched under it."""
+        assert self.running is not None  # noqa: S101
+        try:
+            self.running.reach()
+        except MacError as error:
+            back = ""
+            if good is not None and good.name != current.name:
+                self._store.link(CURRENT, good)
+                back = f"; {good.name}, which it ran last, is in its place for when it starts"
+            message = f"nothing new was deployed, for the server does not answer{back}: {error.message}"
+            raise DeployError(message, error.hint) from error
+
+    def _added(self, revision: str, wanted: Mapping[str, bytes]) -> Version:
+        store = self._store
+        draft = store.draft(revision, wanted)
+        try:
+            problems = self._refused(draft)
+        except BaseException:
+            store.discard(draft)
+            raise
+        if problems:
+            store.discard(draft)
+            raise ProblemsError(problems)
+        return store.keep(draft)
+
+    def _refused(self, draft: Path) -> list[Problem]:
+        if self.check is None:
+            return []
+        tool = self.check.tool
+        engine = engines.at(tool, Path(self.settings.tool)) if self.settings.tool else engines.require(tool)
+        return [
+            Problem(
+                Location(self._shown(finding.file, draft), finding.line, finding.column),
+                "engine-rejects",
+                f"{engine} of {self.settings.name} says: {finding.message}",
+                "nothing was changed there",
+            )
+            for finding in engine.check_config(draft / self.check.config)
+        ]
+
+    def _shown(self, file: str, draft: Path) -> str:
+        """A file of a draft as it is called in the repository."""
+        inside = file.removeprefix(f"{draft}/")
+        return f"{self.prefix}{inside or (self.check.config if self.check else '')}"
+
+    def _taken(self, files: Mapping[str, bytes], before: Version | None) -> None:
+        if self.running is None:
+            return
+        running, folder = self.running, self._store.folder / CURRENT
+        running.reload()
+        if before is not None:
+            self._store.stir(before)  # Prometheus would look for targets after its refresh_interval only
+        until(lambda: running.fault(folder, files), self.settings.settle)
+
+    def _put_back(self, error: MacError, version: Version, good: Version | None) -> None:
+        """Raises, always."""
+        store = self._store
+        if good is None:
+            message = f"{version.name} is in place, and was not seen to run: {error.message}"
+            hint = error.hint or f"start the server on {store.folder / CURRENT}, and deploy again"
+            raise DeployError(message, hint) from error
+        if good.name == version.name:
+            message = f"{good.name} ran before, and is not seen to run now: {error.message}"
+            raise DeployError(message, error.hint) from error
+        store.link(CURRENT, good)
+        try:
+            self._taken(self._stored(good), version)
+        except MacError as second:
+            message = f"{version.name} was not taken ({error.message}), nor was {good.name}, which is back"
+            raise DeployError(f"{message}: {second.message}", second.hint) from error
+        raise RolledBackError(
+            f"{version.name} was not taken, and {good.name} is back: {error.message}", error.hint
+        ) from error

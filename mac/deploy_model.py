@@ -1,0 +1,185 @@
+"""Where configuration is deployed, what is deployed, and what came of it: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mac.access_model import ServerAccess
+from mac.problems import NOWHERE, Location, MacError, Problem
+
+
+class DestinationType(StrEnum):
+    """What a destination is, as `mac.yaml` names it."""
+
+    PROMETHEUS_FILES = "prometheus-files"
+    ALERTMANAGER_FILES = "alertmanager-files"
+    GRAFANA_FILES = "grafana-files"
+    GRAFANA_API = "grafana-api"
+    RULER = "ruler"
+    ALERTMANAGER_API = "alertmanager-api"
+    AMP = "amp"
+    AMP_ALERTMANAGER = "amp-alertmanager"
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSettings:
+    """A folder on this machine from which a server reads its configuration.
+
+    `cell`: whose files; "" but for a Prometheus. `server`: where it answers; None for Grafana, which looks by
+    itself. `pid_file`: SIGHUP instead of an HTTP request makes it read again. `tool`: its own promtool or
+    amtool; "" for the one that `engines` finds. `keep`: how many versions stay, the current one included.
+    `settle`: seconds in which it must have taken up what it was given.
+    """
+
+    name: str
+    type: DestinationType
+    folder: str
+    cell: str = ""
+    server: ServerAccess | None = None
+    pid_file: str = ""
+    tool: str = ""
+    keep: int = 5
+    settle: float = 60.0
+    location: Location = NOWHERE
+    cell_location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """A server that is told of its configuration over HTTP, and keeps it itself.
+
+    `cell`: whose rules; "" where the type has no cell. `api`: which server's paths, "mimir" or "cortex".
+    `namespace`: with what the names of mac's own namespaces begin, so that others' are left alone; of a
+    Grafana the folder's uid, and `title` what people read of it.
+    """
+
+    name: str
+    type: DestinationType
+    server: ServerAccess
+    cell: str = ""
+    api: str = "mimir"
+    namespace: str = "mac"
+    title: str = "Services"
+    settle: float = 60.0
+    location: Location = NOWHERE
+    cell_location: Location = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class AmpSettings:
+    """A workspace of Amazon Managed Service for Prometheus. `workspace`: its id, as ws-….
+
+    `role_arn`: entered first; the ambient credentials where it is empty.
+    """
+
+    name: str
+    type: DestinationType
+    workspace: str
+    region: str
+    cell: str = ""
+    role_arn: str = ""
+    namespace: str = "mac"
+    settle: float = 60.0
+    location: Location = NOWHERE
+    cell_location: Location = NOWHERE
+
+
+DestinationSettings = FilesSettings | ApiSettings | AmpSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The generated files of one commit: path below the output folder → content."""
+
+    revision: str
+    files: Mapping[str, bytes]
+
+
+class Action(StrEnum):
+    """What becomes of one thing at a destination."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DeployChange:
+    """One thing that a deployment changes. `what` names it as people know it there: a file, a rule group."""
+
+    what: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class DeployPlan:
+    """What a deployment will do. `pending`: why it has to act though nothing differs; "" where it has not."""
+
+    revision: str
+    changes: tuple[DeployChange, ...]
+    pending: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.pending)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a destination has and runs. `digest` of all that mac put there, "" when there is nothing.
+
+    `revision`: the commit from which that was deployed first. `items`: what is there → a digest of it.
+    `faults`: where what runs departs from what is there, in sentences.
+    """
+
+    revision: str
+    digest: str
+    items: Mapping[str, str]
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The least that a destination has to allow. `writes`: folders of this machine. `requests`: methods and
+    paths of its server. `actions`: of IAM, on `resources`. `signals`: the file of the process to signal.
+    """
+
+    writes: tuple[str, ...] = ()
+    requests: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    signals: str = ""
+
+
+class State(StrEnum):
+    """What came of one destination."""
+
+    PLANNED = "planned"
+    UNCHANGED = "unchanged"
+    DEPLOYED = "deployed"
+    REFUSED = "refused"  # before anything was changed: the configuration is wrong for this destination
+    ROLLED_BACK = "rolled-back"  # it did not take the new one; the last good one is back and verified
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One destination after a deployment. `message` and `hint` say why it is not as it should be."""
+
+    name: str
+    type: DestinationType
+    state: State
+    plan: DeployPlan | None = None
+    version: str = ""
+    message: str = ""
+    hint: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+class DeployError(MacError):
+    """A destination cannot be reached, or has not taken what it was given."""
+
+
+class RolledBackError(DeployError):
+    """It has not taken it, and the last good version is back: verified."""

@@ -1,0 +1,99 @@
+"""Destinations of `mac deploy`: read from mac.yaml, and what a schema cannot say of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mac import durations
+from mac.deploy_model import AmpSettings, ApiSettings, DestinationSettings, DestinationType, FilesSettings
+from mac.problems import Problem
+from mac.source import Document, Pointer
+from mac.standards import access
+
+AT: Pointer = ("spec", "destinations")
+
+# What each type takes beside its type: what it must have, and what it may have.
+_KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    DestinationType.PROMETHEUS_FILES: (("cell", "folder", "server"), ("pid_file", "tool", "keep", "settle")),
+    DestinationType.ALERTMANAGER_FILES: (("folder", "server"), ("pid_file", "tool", "keep", "settle")),
+    DestinationType.GRAFANA_FILES: (("folder",), ("keep",)),
+    DestinationType.RULER: (("cell", "server"), ("api", "namespace", "title", "settle")),
+    DestinationType.ALERTMANAGER_API: (("server",), ()),
+    DestinationType.GRAFANA_API: (("server",), ("namespace", "title")),
+    DestinationType.AMP: (("cell", "workspace", "region"), ("role_arn", "namespace", "settle")),
+    DestinationType.AMP_ALERTMANAGER: (("workspace", "region"), ("role_arn", "settle")),
+}
+
+
+_TEXTS = ("cell", "folder", "pid_file", "tool", "keep", "api", "namespace", "workspace", "region", "role_arn")
+
+
+def read(document: Document) -> tuple[DestinationSettings, ...]:
+    """Those that have what their type needs; `check` tells of the others."""
+    given: Mapping[str, Any] = document.data["spec"].get("destinations", {})
+    return tuple(
+        _read(document, name, raw)
+        for name, raw in given.items()
+        if all(key in raw for key in _KEYS[DestinationType(raw["type"])][0])
+    )
+
+
+def _read(document: Document, name: str, raw: Mapping[str, Any]) -> DestinationSettings:
+    at = (*AT, name)
+    given: dict[str, Any] = {key: value for key, value in raw.items() if key in _TEXTS}
+    given |= {
+        "name": name,
+        "type": DestinationType(raw["type"]),
+        "location": document.location(at, key=True),
+        "cell_location": document.location((*at, "cell")),
+    }
+    if "settle" in raw:
+        given["settle"] = durations.seconds(raw["settle"]) or 0.0
+    if "server" in raw:
+        given["server"] = access.read(document, (*at, "server"), raw["server"])
+    needed = _KEYS[given["type"]][0]
+    possible: type[DestinationSettings] = ApiSettings
+    if "folder" in needed:
+        possible = FilesSettings
+    elif "workspace" in needed:
+        possible = AmpSettings
+    fields = {field.name for field in dataclasses.fields(possible)}
+    return possible(**{key: value for key, value in given.items() if key in fields})
+
+
+def check(read_ones: tuple[DestinationSettings, ...], document: Document) -> Iterator[Problem]:
+    """Everything that is wrong with the destinations of mac.yaml."""
+    for name, raw in document.data["spec"].get("destinations", {}).items():
+        yield from _keys(document, (*AT, name), raw)
+    folders: dict[str, str] = {}
+    for settings in read_ones:
+        at = (*AT, settings.name)
+        if not isinstance(settings, AmpSettings) and settings.server:
+            yield from access.check(settings.server, document, (*at, "server"))
+            if settings.server.sigv4:
+                place = document.location((*at, "server", "sigv4"), key=True)
+                yield Problem(place, "wrong-value", "this server is not one of AWS", "remove it")
+        if not settings.settle:
+            place = document.location((*at, "settle"))
+            yield Problem(place, "wrong-value", "a server needs some time to take it up", "as in 60s")
+        folder = settings.folder if isinstance(settings, FilesSettings) else ""
+        other = folders.setdefault(folder, settings.name) if folder else settings.name
+        if other != settings.name:
+            place = document.location((*at, "folder"))
+            message = f"the folder belongs to the destination {other} already"
+            yield Problem(place, "duplicate-name", message, "give each a folder of its own")
+
+
+def _keys(document: Document, at: Pointer, raw: Mapping[str, Any]) -> Iterator[Problem]:
+    needed, possible = _KEYS[DestinationType(raw["type"])]
+    for key in needed:
+        if key not in raw:
+            message = f'"{key}" is missing: a destination of the type {raw["type"]} has one'
+            yield Problem(document.location(at, key=True), "missing-key", message)
+    for key in raw:
+        if key not in (*needed, *possible, "type"):
+            message = f'"{key}" has no meaning for a destination of the type {raw["type"]}'
+            place = document.location((*at, key), key=True)
+            yield Problem(place, "wrong-value", message, "remove it")
