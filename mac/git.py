@@ -182,7 +182,7 @@ class Repository:
         """The head of the local branch, else that of the remote's as it was fetched last, else None."""
         for ref in (f"refs/heads/{branch}", f"refs/remotes/{remote}/{branch}"):
             if self._exists(ref):
-                return self._resolve(ref)
+                return self.resolve(ref)
         return None
 
     def point(self, branch: str) -> None:
