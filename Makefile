@@ -5,10 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENGINES := $(CURDIR)/.engines/sid/usr/bin
 WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
-	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager
+	MAC_PROMETHEUS=$(ENGINES)/prometheus MAC_ALERTMANAGER=$(ENGINES)/prometheus-alertmanager \
+	MAC_BLACKBOX_EXPORTER=$(ENGINES)/prometheus-blackbox-exporter
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-history bench-inventory soak format docs venv engines browser clean
+.PHONY: help demo test check bench bench-inventory bench-forecast bench-history bench-noise soak agreement format docs venv engines browser clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 8,26
@@ -38,8 +39,17 @@ bench-inventory: venv ## Measure the reading of 100,000 machines: BENCH="--insta
 bench-history: venv ## Measure how Git's history grows with targets in it and outside: BENCH="--rounds 10"
 	$(BIN)/python benchmarks/history.py $(BENCH)
 
+bench-forecast: venv engines ## Measure what a forecast costs a Prometheus: BENCH="--rules 100 --days 3"
+	@$(WITH_ENGINES) PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/forecast.py $(BENCH)
+
+bench-noise: venv engines ## Measure what is said of a simulated fleet: BENCH="--hosts 700 --seeds 1,2,3"
+	@$(WITH_ENGINES) $(BIN)/python -m benchmarks.noise.run $(BENCH)
+
 soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
 	timeout 3600 $(BIN)/python -m tests.faults
+
+agreement: venv engines ## Compare the forecast with promtool and Alertmanager of three generations, at length
+	timeout 3600 $(BIN)/python tests/agreement.py
 
 docs: venv ## Write docs/cli.md, docs/kinds.md and docs/library.md anew from the code
 	$(BIN)/python scripts/cli_docs.py

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from mac import conventions, exemptions, objectives, parameters
-from mac.kinds import all_kinds
+from mac import conventions, declared, endpoints, exemptions, objectives, parameters, watchers
+from mac.kinds import all_kinds, monitoring
 from mac.labels import labels as labels_of
 from mac.model import (
     Binding,
@@ -68,13 +68,13 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     out_of_reach: list[tuple[Resource, str]] = []
     for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
         labels = labels_of(resource, catalog.project.labels)
-        candidates = _candidates(by_kind, resource.kind)
+        candidates = _candidates(by_kind, resource)
         refusal = _refusal(catalog, resource, labels, candidates, notes)
         if refusal:
             unbound.append(Unbound(resource, *refusal))
             continue
         meant = [s for s in candidates if _matches(s, labels)]
-        chosen = [s for s in meant if _collectable(s, resource)]
+        chosen = [s for s in meant if _collectable(s, resource, catalog)]
         out_of_reach += [(resource, s.name) for s in meant if s not in chosen]
         watched = 0
         for standard in chosen:
@@ -93,6 +93,10 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
             unbound.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
         else:
             unbound.append(Unbound(resource, "no-standard", _why_no_standard(resource, labels, meant)))
+    probed, unprobed = declared.place(catalog, list(groups), cells.all(), today, _matches)
+    for key, resource, labels in probed:
+        groups[key].append((resource, labels))
+    _watch_the_watchers(catalog, cells.all(), by_kind[monitoring.NAME], groups, today)
     bindings = tuple(
         _binding(catalog, key, members, today, notes) for key, members in sorted(groups.items(), key=_by_key)
     )
@@ -100,6 +104,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     problems = [
         *notes.problems(),
         *exemptions.expired(catalog, today),
+        *unprobed,
         *objectives.unmeasured(catalog, bindings, measured),
     ]
     bindings = tuple(sorted((*bindings, *measured), key=_order))
@@ -114,16 +119,42 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     )
 
 
+def _watch_the_watchers(
+    catalog: Catalog,
+    cells: tuple[Cell, ...],
+    standards: list[Standard],
+    groups: dict[tuple[Cell, str, str, str], list[tuple[Resource, dict[str, str]]]],
+    today: date,
+) -> None:
+    """Adds what of monitoring itself each cell sees, for the standards of that kind."""
+    collecting = {key[0] for key in groups if catalog.standards[key[3]].cloudwatch is not None}
+    for cell in cells if standards else ():
+        for resource, labels in watchers.parts(catalog.project, cell, cloudwatch=cell in collecting):
+            for standard in standards:
+                if _matches(standard, labels) and not exemptions.exemption(catalog, labels, standard, today):
+                    key = (cell, labels[conventions.ENVIRONMENT], labels[conventions.SERVICE], standard.name)
+                    groups[key].append((resource, labels))
+
+
 def _by_key(item: tuple[tuple[Cell, str, str, str], object]) -> tuple[str, str, str, str]:
     cell, environment, service, standard = item[0]
     return (cell.name, environment, service, standard)
 
 
-def _candidates(by_kind: Mapping[str, list[Standard]], kind: str) -> list[Standard]:
-    """The standards for a kind, and those that watch the kind that it is like without asking AWS."""
-    known = all_kinds().get(kind)
+def _candidates(by_kind: Mapping[str, list[Standard]], resource: Resource) -> list[Standard]:
+    """The standards for its kind, those that watch the kind that it is like without asking AWS, and those
+    that probe endpoints, if it has any.
+    """
+    own = by_kind.get(resource.kind, [])
+    known = all_kinds().get(resource.kind)
     alike = by_kind.get(known.like, []) if known and known.like else []
-    return sorted([*by_kind.get(kind, []), *(s for s in alike if s.cloudwatch is None)], key=lambda s: s.name)
+    probing = by_kind.get(endpoints.KIND, []) if known and known.endpoints(resource) else []
+    found = [
+        *own,
+        *(s for s in alike if s.cloudwatch is None),
+        *(s for s in probing if s.probe and s.cloudwatch is None and s.scrape is None),
+    ]
+    return sorted(found, key=lambda s: s.name)
 
 
 def _order(binding: Binding) -> tuple[str, str, str, str]:
@@ -151,10 +182,14 @@ def _accepts(labels: Mapping[str, str], label: str, values: tuple[str, ...]) -> 
     return labels.get(label) in values
 
 
-def _collectable(standard: Standard, resource: Resource) -> bool:
-    """What is scraped needs an address and the port, what CloudWatch tells of needs dimensions there."""
-    scrape = standard.scrape
+def _collectable(standard: Standard, resource: Resource, catalog: Catalog) -> bool:
+    """What is scraped needs an address and the port, what CloudWatch tells of needs dimensions there, what is
+    probed needs an endpoint.
+    """
+    scrape, probe = standard.scrape, standard.probe
     if scrape is not None and (not resource.addresses or resource.port(scrape.port) is None):
+        return False
+    if probe is not None and not endpoints.of(probe, resource, endpoints.modules(catalog.project)):
         return False
     return standard.cloudwatch is None or bool(all_kinds()[resource.kind].dimensions(resource))
 

@@ -22,6 +22,8 @@ SEVERITY = "severity"
 TIER = "tier"
 OUTAGE = "outage"
 OVERRIDE = "override"
+PROBE = "probe"  # of a probed target: the standard that probes it
+PROBED = "probed"  # of a probed target: the kind of what it belongs to
 KIND = "kind"  # no label of a series; what a resource is, beside its labels
 SLO = "slo"
 
@@ -31,6 +33,9 @@ TAXONOMY = (SERVICE, ENVIRONMENT, ROLE, TEAM)
 AFTER_HOURS = "after hours"
 NOBODY = "nobody"
 """The receiver of what is told to nobody and only stands in Alertmanager."""
+
+MONITORING, EVERYWHERE = "monitoring", "all"
+"""The service and the environment of what is about monitoring itself."""
 
 HEARTBEAT = "Heartbeat"
 """The alert that always fires, so that its absence tells that monitoring itself is dead."""
@@ -54,6 +59,11 @@ PACKAGES_DIR = "standards/packages"
 PACKAGE_FILE = "package.json"
 SHIPPED_RUNBOOKS = "https://github.com/monitoring-as-code/mac/blob/main/standards/runbooks/"
 """Where the runbooks of the shipped standards are read, unless `mac.yaml` names another place."""
+
+CLOUDWATCH_JOB, BLACKBOX_JOB = "cloudwatch", "blackbox"
+"""The scrape jobs of exporters that answer for others."""
+BLACKBOX_CONFIG = "exporters/blackbox.yml"
+PROBE_JOB_PREFIX = "probe-"
 
 SLO_STANDARD_PREFIX = "slo-"
 SLO_RUNBOOK = "slo.md"
@@ -138,6 +148,15 @@ def is_targets_file(path: str) -> bool:
 
 def cloudwatch_file(cell: str) -> str:
     return f"cells/{slug(cell)}/exporters/cloudwatch.yml"
+
+
+def blackbox_file(cell: str) -> str:
+    return f"cells/{slug(cell)}/{BLACKBOX_CONFIG}"
+
+
+def probe_job(module: str) -> str:
+    """The scrape job of what is probed by a module."""
+    return f"{PROBE_JOB_PREFIX}{module}"
 
 
 def sensor_script(standard: str, sensor: str) -> str:

@@ -1,4 +1,5 @@
-"""The field's own programs (promtool, amtool, Prometheus, Alertmanager): where they are, what they say.
+"""The field's own programs (promtool, amtool, Prometheus, Alertmanager, the blackbox exporter): where they
+are, what they say.
 
 What promtool and amtool print is made into `Finding`s, the same for the three generations that are supported
 (Prometheus 2.42, 2.53 and 3.5, Alertmanager 0.25, 0.28 and 0.33).
@@ -6,6 +7,7 @@ What promtool and amtool print is made into `Finding`s, the same for the three g
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -29,6 +31,7 @@ TOOLS: dict[str, tuple[str, ...]] = {
     "amtool": ("amtool",),
     "prometheus": ("prometheus",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
+    "blackbox_exporter": ("blackbox_exporter", "prometheus-blackbox-exporter"),
 }
 """The engines, and the names under which they are installed."""
 
@@ -65,10 +68,13 @@ class Engine:
         return tuple(dict.fromkeys(found))
 
     def check_config(self, path: Path, cwd: Path | None = None) -> tuple[Finding, ...]:
-        """What promtool (or amtool) finds wrong with a prometheus.yml (or alertmanager.yml).
+        """What promtool finds wrong with a prometheus.yml, amtool with an alertmanager.yml, or the blackbox
+        exporter with its modules.
 
         promtool reads the rule and target files that it names too. Empty: all is well.
         """
+        if self.tool == "blackbox_exporter":
+            return self._check_modules(path, cwd)
         command = ["check-config"] if self.tool == "amtool" else ["check", "config", *_NO_LINT]
         return tuple(dict.fromkeys(self._check(command, (path,), cwd)))
 
@@ -87,6 +93,18 @@ class Engine:
             text = f"{answer.stdout}\n{answer.stderr}".strip()[-process.TAIL :]
             raise EngineError(f"{self} cannot say where an alert goes: {text}")
         return tuple(answer.stdout.strip().split(","))
+
+    def _check_modules(self, path: Path, cwd: Path | None) -> tuple[Finding, ...]:
+        config = f"--config.file={path}"
+        answer = process.run([self.path, "--config.check", config], cwd=cwd, timeout=_CHECK_TIMEOUT)
+        if answer.returncode == 0:
+            return ()
+        said = f"{answer.stdout}\n{answer.stderr}".strip()
+        logged = _LOGGED_ERROR.search(said)
+        if answer.returncode != _REFUSED or logged is None:
+            raise EngineError(f"{self} ended with exit code {answer.returncode}\n{said[-process.TAIL :]}")
+        message = str(json.loads(logged["quoted"])).removeprefix("error parsing config file: ")
+        return parse_findings(f"FAILED:{message}")
 
     def _check(
         self, command: list[str], paths: Sequence[Path], cwd: Path | None = None
@@ -162,6 +180,7 @@ _NAMED = re.compile(
     r"|(?P<plain>\S.*?\.(?:ya?ml|json))): (?P<rest>.*)"
 )
 _POSITION = re.compile(r"(?:(?P<line>\d+):(?P<column>\d+)|(?:yaml: )?line (?P<alone>\d+)): (?P<rest>.*)")
+_LOGGED_ERROR = re.compile(r'msg="Error loading config" err=(?P<quoted>"(?:[^"\\]|\\["\\nt])*")')
 _CONTINUED = re.compile(r"\s+line (?P<line>\d+): (?P<rest>.*)")
 _SEVERAL = "yaml: unmarshal errors:"
 _CHATTER = re.compile(r"(?:time|ts|level)=|\S+: error: failed to validate|\s*SUCCESS|\s*$")

@@ -67,5 +67,5 @@ def _resource(standard: Standard) -> Resource:
         id=f"{SERVICE}/{SERVICE}",
         name=SERVICE,
         addresses=("127.0.0.1",),
-        attributes={"type": "application"},
+        attributes={"type": "application", "url": "https://example.com/", "module": "http_2xx"},
     )

@@ -26,7 +26,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry, Timeout
 
-from mac import __version__
+from mac import __version__, emit
 from mac.access_model import Secret, ServerAccess
 from mac.model import Json
 from mac.problems import MacError
@@ -64,7 +64,7 @@ class Answer:
     def json(self) -> Json:
         """ServerError when it is no JSON, as when a login page answers."""
         try:
-            return json.loads(self.body)
+            return emit.read_json(self.body)
         except ValueError as error:
             kind = self.headers.get("content-type", "nothing that it names")
             raise ServerError(

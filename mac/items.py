@@ -77,6 +77,7 @@ def _file(path: str, content: bytes, entry: Entry) -> list[Item]:
         "rules": _rules,
         "prometheus": _prometheus,
         "exporter": _cloudwatch,
+        "prober": _prober,
         "alertmanager": _alertmanager,
         "dashboard": _dashboard,
         "overview": _dashboard,
@@ -118,9 +119,13 @@ def _targets(path: str, groups: list[Json], entry: Entry) -> Iterator[Item]:
     for group in groups:
         labels = group["labels"]
         for target in group["targets"]:
-            key = Key("target", cell, "", "", job, str(labels.get(conventions.RESOURCE_ID) or target))
-            value = {"address": target, "labels": labels}
-            found.append(_target(key, value, path, labels, (str(entry["standard"]),)))
+            resource = str(labels.get(conventions.RESOURCE_ID) or target)
+            standard = str(labels.get(conventions.PROBE) or entry["standard"])
+            # A resource is probed at each of its endpoints.
+            name = target if conventions.PROBE in labels else resource
+            value = {"address": target, "labels": labels, "resource_id": resource}
+            key = Key("target", cell, "", "", job, name)
+            found.append(_target(key, value, path, labels, (standard,)))
     yield from sorted(found, key=_content)
 
 
@@ -140,6 +145,10 @@ def _cloudwatch(path: str, document: Json, entry: Entry) -> Iterator[Item]:
         found.append(_target(key, value, path, tags, entry["standards"]))
     yield from sorted(found, key=_content)
     yield from _rest(path, document, entry, without=("static",))
+
+
+def _prober(path: str, document: Json, entry: Entry) -> Iterator[Item]:
+    yield from _rest(path, document, entry, without=())
 
 
 def _target(key: Key, value: Json, path: str, labels: Mapping[str, str], standards: Iterable[str]) -> Item:

@@ -50,7 +50,10 @@ def read(text: str) -> Matcher:
 
 
 def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
-    return all(m.matches(labels.get(m.name, "")) for m in matchers)
+    for matcher in matchers:  # noqa: SIM110 - a loop is twice as fast, and forecasts ask millions of times
+        if not matcher.matches(labels.get(matcher.name, "")):
+            return False
+    return True
 
 
 def example(matchers: Iterable[Matcher]) -> Mapping[str, str] | None:

@@ -7,7 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mac import inventory_config, inventory_model, package_model, sensor_model, slo_model, team_model, text
+from mac import (
+    inventory_config,
+    inventory_model,
+    package_model,
+    probe_model,
+    sensor_model,
+    slo_model,
+    team_model,
+    text,
+)
 from mac.access_model import ServerAccess
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
@@ -46,6 +55,12 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
+
+# So has what is probed from outside.
+Endpoint = probe_model.Endpoint
+Probe = probe_model.Probe
+ProbeModule = probe_model.ProbeModule
+ServiceEndpoint = probe_model.ServiceEndpoint
 
 # So have the standards of others.
 Package = package_model.Package
@@ -198,6 +213,7 @@ class Standard:
     scrape: Scrape | None = None
     sensors: tuple[Sensor, ...] = ()
     cloudwatch: CloudWatch | None = None
+    probe: Probe | None = None
     recording: tuple[StandardRecording, ...] = ()
     alerts: tuple[StandardAlert, ...] = ()
     panels: tuple[Panel, ...] = ()
@@ -242,6 +258,7 @@ class Service:
     )  # standard → parameter → value
     exemptions: tuple[Exemption, ...] = ()
     slos: tuple[Slo, ...] = ()
+    endpoints: tuple[ServiceEndpoint, ...] = ()
     budget: NoiseBudget | None = None
     location: Location = NOWHERE
 
@@ -319,13 +336,17 @@ class Project:
     runbooks: str = ""  # the address at which people read standards/runbooks/
     scrape_interval: str = "30s"
     evaluation_interval: str = "30s"
+    own_address: str = "127.0.0.1:9090"  # where each Prometheus finds itself
     alertmanagers: tuple[str, ...] = ()
     cloudwatch_exporter: str = "127.0.0.1:5000"
+    blackbox_exporter: str = "127.0.0.1:9115"
+    probe_modules: Mapping[str, ProbeModule] = field(default_factory=dict)  # its own
     query: ServerAccess | None = None  # the server that has the history
     group_wait: str = "30s"
     group_interval: str = "5m"
     repeat_interval: str = "4h"
     heartbeat_interval: str = "1m"
+    alertmanager_api: ServerAccess | None = None  # where silences are known
     maintenance: tuple[Maintenance, ...] = ()
     environments: Mapping[str, Mapping[str, Mapping[str, ParameterValue]]] = field(default_factory=dict)
     guards: Guards = Guards()

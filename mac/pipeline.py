@@ -52,9 +52,9 @@ from mac.kinds import Kind
 from mac.model import Catalog, InventoryConfig, Snapshot
 from mac.problems import GitError, Problem, ProblemsError, Severity, UsageError, errors, ordered
 from mac.record_model import GitSettings, TargetFiles
-from mac.run import Built, Clock, Outcome, Progress, Request, silent
+from mac.run import Built, Clock, Guard, Outcome, Progress, Request, silent, unguarded
 
-__all__ = ["Built", "Clock", "Outcome", "Progress", "Request", "asked", "silent"]
+__all__ = ["Built", "Clock", "Guard", "Outcome", "Progress", "Request", "asked", "silent", "unguarded"]
 
 PUSH_ATTEMPTS = 5
 LOCK_WAIT = 60.0  # seconds
@@ -135,6 +135,7 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
                 place = record.begin(asked_for, message, again=attempt > 0)
             built = build(request, clock, progress, place)
             refuse(built, request)
+            built = _guarded(built, request, clock, progress)
             written = _write(request, built, clock, progress)
             commit = _commit(request, built, clock, progress) if request.commit else None
             if not request.push:
@@ -266,9 +267,14 @@ def _inventory(
     ]
 
 
-def present(root: Path) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
-    """The generated files that lie in the work tree, and their provenance; {} when there are none."""
-    return record.begin(replace(_asked_for(Request(root)), commit=False), message).tree()
+def present(
+    root: Path, output: Path | None = None, base: str = ""
+) -> tuple[Mapping[str, bytes], Mapping[str, Any]]:
+    """The generated files that lie in the work tree, or in the revision `base`, and their provenance; {} when
+    there are none. `output`: where, instead of what mac.yaml says.
+    """
+    asked_for = _asked_for(Request(root, output=output))
+    return record.begin(replace(asked_for, commit=False), message).tree(base)
 
 
 def refuse(built: Built, request: Request) -> None:
@@ -276,6 +282,18 @@ def refuse(built: Built, request: Request) -> None:
     stops = _stops(built, request)
     if stops:
         raise ProblemsError([*built.problems, *stops])
+
+
+def _guarded(built: Built, request: Request, clock: Clock, progress: Progress) -> Built:
+    """With what the request's own guard says. Raises ProblemsError when it stops the plan."""
+    if not built.plan:
+        return built
+    with clock.stage("guard"):
+        found = request.guard(built.catalog, built.rendered, progress)
+    problems = ordered([*built.problems, *found])
+    if errors(found):
+        raise ProblemsError(problems)
+    return replace(built, problems=problems)
 
 
 def _stops(built: Built, request: Request) -> list[Problem]:
@@ -291,8 +309,6 @@ def _stops(built: Built, request: Request) -> list[Problem]:
     if guards.SECRETS not in allowed:
         stored = snapshot.stored_files(built.snapshot) if request.snapshot is None else {}
         found += guards.secrets({**stored, **built.rendered.files}, limits)
-    for judge in request.judges:
-        found += judge(built)
     return [*found, *built.record.foreign(built.rendered.files, built.owned)]
 
 

@@ -125,6 +125,7 @@ CODES: dict[str, str] = {
     "unknown-indicator": "an indicator that the standard does not have",
     "unknown-slo": "an SLO that the service does not have",
     "unknown-resource-kind": "a resource kind that mac does not know",
+    "unknown-module": "a module of the blackbox exporter that neither mac nor mac.yaml has",
     "unknown-label": "a label that is not in the taxonomy",
     "parameter-value": "a parameter's value has another type or lies out of bounds",
     "parameter-closed": "a tag sets a parameter that its standard does not open to tags",
@@ -167,6 +168,7 @@ CODES: dict[str, str] = {
     "nothing-bound": "no resource is bound to any standard",
     "undeclared-service": "a tag names a service that has no Service document",
     "tag-parameter": "a resource's tag sets a parameter wrongly",
+    "endpoint-unprobed": "an endpoint of a service that no cell probes",
     "hostile-value": "a value that the monitoring tools cannot represent",
     # generated files
     "generated-schema": "a generated file does not have the shape that it must have",
@@ -174,7 +176,7 @@ CODES: dict[str, str] = {
     "route-unreachable": "an alert reaches no receiver",
     "inhibits-itself": "an inhibition rule would mute its own source",
     "text-template": "a Go template in a generated text is not whole",
-    "engine-rejects": "promtool or amtool refuses a generated file",
+    "engine-rejects": "promtool, amtool or the blackbox exporter refuses a generated file",
     "sensor-target": "State Manager cannot tell by tags which machines a sensor is for",
     "foreign-file": "a file that mac did not write is in the way",
     "edited-file": "a generated file was changed by hand",
@@ -184,6 +186,8 @@ CODES: dict[str, str] = {
     "guard-stale": "more of the inventory was not read than the guard allows",
     "guard-coverage": "less is watched than the guard demands",
     "guard-secret": "a file that would be committed looks as if a credential stood in it",
+    "over-budget": "the forecast has more notifications than a budget allows",
+    "forecast-failed": "the notifications of a plan could not be forecast",
 }
 
 

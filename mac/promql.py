@@ -329,3 +329,14 @@ def _place(text: str, word: str) -> tuple[int, int, int]:
     offset = text.index(word)
     line = text.count("\n", 0, offset) + 1
     return (line, offset - (text.rfind("\n", 0, offset) + 1) + 1, len(word.strip()))
+
+
+def selector_text(selector: Selector) -> str:
+    """A selector as it is written, without range and offset."""
+    inside = ",".join(f"{m.name}{m.op}{quoted(m.value)}" for m in selector.matchers)
+    return f"{selector.metric}{{{inside}}}" if inside else selector.metric
+
+
+def quoted(value: str) -> str:
+    """A string of PromQL."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

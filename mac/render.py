@@ -12,7 +12,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mac import conventions, dashboards, emit, routing, rules, scraping, sensors, templating
+from mac import (
+    conventions,
+    dashboards,
+    emit,
+    endpoints,
+    probing,
+    routing,
+    rules,
+    scraping,
+    sensors,
+    templating,
+)
 from mac.bind import Bindings
 from mac.model import Binding, Catalog, Cell, Json, Scrape
 from mac.problems import NOWHERE, Location, Problem, Severity, ordered
@@ -36,6 +47,7 @@ PROMETHEUS = Output("prometheus/prometheus.yml.j2", emit.read_yaml)
 TARGETS = Output("targets/targets.json.j2", emit.read_json)
 ALERTMANAGER = Output("alertmanager/alertmanager.yml.j2", emit.read_yaml)
 CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
+BLACKBOX = Output("exporters/blackbox.yml.j2", emit.read_yaml)
 DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
 PROVIDER = Output("dashboards/provider.yml.j2", emit.read_yaml)
 
@@ -46,7 +58,7 @@ SENSOR_CLOUD_INIT = Output("sensors/cloud-init.yaml.j2", emit.read_yaml)
 SENSOR_ANSIBLE = Output("sensors/ansible.yaml.j2", emit.read_yaml)
 
 OUTPUTS = (
-    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, DASHBOARD, PROVIDER),
+    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, BLACKBOX, DASHBOARD, PROVIDER),
     *(SENSOR_SCRIPT, SENSOR_DOCUMENT, SENSOR_TEMPLATE, SENSOR_CLOUD_INIT, SENSOR_ANSIBLE),
 )
 
@@ -197,6 +209,7 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
             standards=sorted({b.standard.name for b in watched}),
             resources=len({job["name"] for job in document["static"]}),
         )
+    probed = _probes(tree, catalog, cell, bindings)
     tree.add(
         conventions.prometheus_file(cell.name),
         PROMETHEUS,
@@ -206,12 +219,50 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
             scrapes,
             {b.environment for b in bindings},
             cloudwatch=bool(watched),
+            probes=probed,
             heartbeat=heard,
         ),
         kind="prometheus",
         cell=cell.name,
-        jobs=sorted(s.job for s in scrapes) + ([scraping.CLOUDWATCH_JOB] if watched else []),
+        jobs=[
+            *sorted(s.job for s in scrapes),
+            *([conventions.CLOUDWATCH_JOB] if watched else []),
+            *(str(probe["job_name"]) for probe in probed),
+        ],
     )
+
+
+def _probes(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) -> list[Document]:
+    """The targets of a cell's probes and the exporter's configuration; gives their scrape jobs."""
+    probing_ones = [b for b in bindings if b.standard.probe]
+    groups, problems = probing.targets(catalog, probing_ones)
+    tree.problems.extend(problems)
+    known = endpoints.modules(catalog.project)
+    modules = [known[name] for name in groups if name in known]
+    for name, own in groups.items():
+        job = conventions.probe_job(name)
+        tree.add(
+            conventions.targets_file(cell.name, job),
+            TARGETS,
+            own,
+            kind="targets",
+            cell=cell.name,
+            job=job,
+            standard=own[0]["labels"][conventions.PROBE],
+            targets=len(own),
+        )
+    if not modules:
+        return []
+    tree.add(
+        conventions.blackbox_file(cell.name),
+        BLACKBOX,
+        probing.exporter(modules),
+        kind="prober",
+        cell=cell.name,
+        modules=[module.name for module in modules],
+        standards=sorted({b.standard.name for b in probing_ones}),
+    )
+    return list(probing.scrape_configs(catalog.project, cell, modules))
 
 
 def _heartbeat(tree: _Tree, catalog: Catalog, cell: Cell) -> None:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mac import conventions, intervals
-from mac.model import AlertSeverity, Catalog, Maintenance, MuteTime, Project, Receiver, Team
+from mac import conventions, intervals, watchers
+from mac.kinds import monitoring
+from mac.model import AlertSeverity, Catalog, Maintenance, MuteTime, Project, Receiver, Standard, Team
 
 Document = dict[str, Any]
 
 # Only within one Prometheus: an outage in one region says nothing about the other.
 _SAME_PLACE = [conventions.ENVIRONMENT, conventions.CELL]
+_ABSENT = re.compile(r"\babsent(_over_time)?\s*\(")
 _SAME_SERVICE = [conventions.SERVICE, *_SAME_PLACE]
 
 # What a person reads first: the service, what is wrong in words, and where the runbook is. A team's own
@@ -53,6 +55,7 @@ def alertmanager(catalog: Catalog) -> Document:
         ],
         "inhibit_rules": [
             _outage_mutes_details(),
+            *_one_blindness_is_told(catalog),
             *_dependents_wait(
                 conventions.STANDARD,
                 [
@@ -255,6 +258,46 @@ def _outage_mutes_details() -> Document:
         ],
         "equal": _SAME_SERVICE,
     }
+
+
+def _one_blindness_is_told(catalog: Catalog) -> Iterator[Document]:
+    """While a cell's CloudWatch exporter is down, no resource is told to lack its metrics.
+
+    What still fires because of a value is told: it may be true.
+    """
+    source = next((s.name for s in catalog.standards.values() if _watches_cloudwatch(s)), "")
+    readers = [s for s in catalog.standards.values() if s.cloudwatch is not None]
+    absences = [a.alert for s in readers for a in s.alerts if _ABSENT.search(a.expr.text)]
+    read = {standard.name for standard in readers}
+    objectives = {
+        conventions.slo_standard(slo.name)
+        for service in catalog.services.values()
+        for slo in service.slos
+        if slo.standard in read
+    }
+    targets = (
+        [_one_of("alertname", absences)] if absences else [],
+        [_equals("alertname", conventions.SLO_ABSENT), _one_of(conventions.STANDARD, objectives)]
+        if objectives
+        else [],
+    )
+    for matchers in targets if source else ():
+        if matchers:
+            yield {
+                "source_matchers": [
+                    _equals(conventions.STANDARD, source),
+                    _equals(conventions.OUTAGE, "true"),
+                ],
+                "target_matchers": [*matchers, f'{conventions.STANDARD}!="{_escaped(source)}"'],
+                "equal": [conventions.CELL],
+            }
+
+
+def _watches_cloudwatch(standard: Standard) -> bool:
+    clauses = standard.applies_to.any_of
+    return standard.applies_to.kind == monitoring.NAME and any(
+        watchers.CLOUDWATCH_EXPORTER in clause.get(conventions.ROLE, ()) for clause in clauses
+    )
 
 
 def _dependents_wait(

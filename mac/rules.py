@@ -131,6 +131,8 @@ def check_texts(standard: Standard) -> tuple[Problem, ...]:
     texts: list[tuple[Text, Mode]] = []
     for rule in standard_rules(standard):
         texts += _texts(rule)
+    if standard.probe:
+        texts.append((standard.probe.path, Mode.TEXT))
     for panel in standard.panels:
         texts.append((panel.expr, Mode.EXPRESSION))
         if panel.threshold:
@@ -176,8 +178,8 @@ def heartbeat(project: Project, cell: Cell) -> Rule:
         "alert": conventions.HEARTBEAT,
         "expr": "vector(1)",
         "labels": {
-            conventions.ENVIRONMENT: "all",
-            conventions.SERVICE: "monitoring",
+            conventions.ENVIRONMENT: conventions.EVERYWHERE,
+            conventions.SERVICE: conventions.MONITORING,
             conventions.SEVERITY: str(AlertSeverity.INFO),
             conventions.STANDARD: conventions.HEARTBEAT_STANDARD,
             conventions.TEAM: project.default_team,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -25,12 +25,17 @@ Progress = Callable[[str, str], None]
 """Called with a stage's name and what it is doing; for people, on stderr."""
 
 
-Judge = Callable[["Built"], Iterable[Problem]]
-"""What stops a run, as a guard does, with the problems that it finds."""
-
-
 def silent(stage: str, text: str) -> None:
     """A Progress that says nothing."""
+
+
+def unguarded(_catalog: Catalog, _rendered: Rendered, _progress: Progress) -> tuple[Problem, ...]:
+    """A Guard that stops nothing."""
+    return ()
+
+
+Guard = Callable[[Catalog, "Rendered", Progress], tuple[Problem, ...]]
+"""What else must not be generated: errors stop, warnings are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,8 @@ class Request:
     """What to generate. `snapshot`: read this instead of asking AWS. `output`: where instead of mac.yaml's.
 
     `base`: the revision whose output is compared with, instead of the one on disk. `allow`: the guards that
-    are open for this run, see guards.NAMES. `judges` look at what was built as guards do. `now` decides which
-    exemptions hold.
+    are open for this run, see guards.NAMES. `guard` is one more, asked by `generate` alone. `now` decides
+    which exemptions hold.
     """
 
     root: Path
@@ -52,8 +57,8 @@ class Request:
     remote: str = ""
     pull_request: bool = False
     allow: frozenset[str] = frozenset()
-    judges: tuple[Judge, ...] = ()
     engines_required: bool = False
+    guard: Guard = unguarded
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

@@ -23,8 +23,6 @@ from mac.model import (
 
 Document = dict[str, Any]
 
-CLOUDWATCH_JOB = "cloudwatch"
-
 _REFRESH = "30s"
 
 
@@ -44,13 +42,15 @@ def prometheus(
     environments: Iterable[str],
     *,
     cloudwatch: bool,
+    probes: Iterable[Document] = (),
     heartbeat: bool = False,
 ) -> Document:
-    """`prometheus.yml` of a cell. Paths in it are relative to it."""
+    """`prometheus.yml` of a cell. Paths in it are relative to it. `probes`: scrape jobs of `probing`."""
     beside = [conventions.HEARTBEAT_FILE] if heartbeat else []
     configs = [_scrape_config(project, cell, scrape) for scrape in sorted(scrapes, key=lambda s: s.job)]
     if cloudwatch:
         configs.append(_cloudwatch_scrape(project))
+    configs += probes
     alertmanagers = [{"static_configs": [{"targets": list(project.alertmanagers)}]}]
     return {
         "global": {
@@ -102,16 +102,16 @@ def _scrape_config(project: Project, cell: Cell, scrape: Scrape) -> Document:
         "scrape_timeout": min(scrape.timeout or "10s", interval, key=lambda t: durations.seconds(t) or 0),
         "metrics_path": scrape.path,
         "scheme": scrape.scheme,
-        **_discovery(project, cell, scrape),
+        **discovery(project, cell, scrape.job),
     }
 
 
-def _discovery(project: Project, cell: Cell, scrape: Scrape) -> Document:
+def discovery(project: Project, cell: Cell, job: str) -> Document:
     """Where Prometheus finds the targets of a job: beside its configuration, or outside of Git."""
-    kept, path = project.targets, conventions.targets_file(cell.name, scrape.job)
+    kept, path = project.targets, conventions.targets_file(cell.name, job)
     if kept.kept == "http_sd":
         return {"http_sd_configs": [{"url": f"{kept.url}/{path}", "refresh_interval": _REFRESH}]}
-    beside = f"targets/{conventions.slug(scrape.job)}.json"
+    beside = f"targets/{conventions.slug(job)}.json"
     name = f"{kept.folder}/{path}" if kept.kept == "file" else beside
     return {"file_sd_configs": [{"files": [name], "refresh_interval": _REFRESH}]}
 
@@ -120,7 +120,7 @@ def _cloudwatch_scrape(project: Project) -> Document:
     # The exporter's series carry their own region and our labels as custom tags: they win over the
     # exporter's target labels, and lose the prefix.
     return {
-        "job_name": CLOUDWATCH_JOB,
+        "job_name": conventions.CLOUDWATCH_JOB,
         "honor_labels": True,
         "scrape_interval": "1m",
         "scrape_timeout": "30s",

@@ -136,23 +136,29 @@ class Alertmanager(Api):
 
 @contextlib.contextmanager
 def prometheus(
-    config: Path, *, engine: engines.Engine | None = None, arguments: Sequence[str] = ()
+    config: Path,
+    *,
+    engine: engines.Engine | None = None,
+    arguments: Sequence[str] = (),
+    data: Path | None = None,
 ) -> Iterator[Prometheus]:
     """A Prometheus on `config`, ready. It scrapes what the configuration says: mind where that points.
+
+    `data`: the folder of its blocks, which stays; a temporary one by default.
 
     Raises EngineError when there is none, or when it refuses the configuration (its log's end says why).
     """
     engine = engine or engines.require("prometheus")
-    with tempfile.TemporaryDirectory(prefix="mac-prometheus-") as data:
+    with tempfile.TemporaryDirectory(prefix="mac-prometheus-") as temporary:
         argv = [
             str(engine.path),
             f"--config.file={config.absolute()}",
-            f"--storage.tsdb.path={data}",
+            f"--storage.tsdb.path={data.absolute() if data else temporary}",
             "--web.listen-address=127.0.0.1:0",
             "--web.enable-lifecycle",
             *arguments,
         ]
-        with process.start(argv, cwd=data) as server:
+        with process.start(argv, cwd=temporary) as server:
             api = Prometheus(_address(server))
             server.wait_until(api.ready, _START_TIMEOUT)
             yield api

@@ -110,7 +110,11 @@ def collected(standard: Standard, standards: Mapping[str, Standard]) -> Standard
         return standard
     base = standards.get(standard.depends_on[0]) if standard.depends_on else None
     return base and replace(
-        standard, scrape=base.scrape, exporters=base.exporters, cloudwatch=base.cloudwatch
+        standard,
+        scrape=base.scrape,
+        exporters=base.exporters,
+        cloudwatch=base.cloudwatch,
+        probe=base.probe,
     )
 
 

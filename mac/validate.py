@@ -6,7 +6,7 @@
     routing      labels survive, lead to a receiver that tells somebody; inhibition does not mute its source
     texts        Go templates in annotations, labels and receivers are whole
     metrics      names and labels that exporters export (of the standards, by `mac validate` alone)
-    engines      promtool and amtool, when they are there
+    engines      promtool, amtool and the blackbox exporter, when they are there
 
 `check` is pure. `check_with_engines` writes the files to a temporary folder and runs the engines there.
 """
@@ -34,6 +34,7 @@ SCHEMAS = {
     "targets": "generated/targets",
     "alertmanager": "generated/alertmanager",
     "exporter": "generated/cloudwatch",
+    "prober": "generated/blackbox",
     "dashboard": "generated/dashboard",
     "overview": "generated/dashboard",
     "provider": "generated/provider",
@@ -225,13 +226,14 @@ def edited(files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> tuple[P
 def check_with_engines(
     files: Mapping[str, bytes], *, required: bool, where: Places | None = None
 ) -> tuple[Problem, ...]:
-    """What promtool and amtool find wrong with a generated tree.
+    """What promtool, amtool and the blackbox exporter find wrong with a generated tree.
 
-    Without them nothing is checked, unless they are `required`: then a missing one raises EngineError.
+    Without them nothing is checked, unless they are `required`: then a missing one raises EngineError. The
+    exporter is asked if it is there, since not everybody probes.
     """
     find = engines.require if required else engines.find
-    promtool, amtool = find("promtool"), find("amtool")
-    if promtool is None and amtool is None:
+    promtool, amtool, blackbox = find("promtool"), find("amtool"), engines.find("blackbox_exporter")
+    if promtool is None and amtool is None and blackbox is None:
         return ()
     provenance = emit.read_json(files[conventions.PROVENANCE]) if conventions.PROVENANCE in files else {}
     tree = Tree({}, provenance, where or {})
@@ -242,6 +244,7 @@ def check_with_engines(
         for path in sorted(files):
             tool = promtool if path.endswith("/prometheus.yml") else None
             tool = amtool if path == conventions.ALERTMANAGER_CONFIG else tool
+            tool = blackbox if path.endswith(f"/{conventions.BLACKBOX_CONFIG}") else tool
             if tool is not None:
                 found = tool.check_config(root / path, root)
                 problems += [_found(tree, root, path, tool, finding) for finding in found]

@@ -3,9 +3,10 @@
 
     python3 scripts/engines.py [DIR]        (default: .engines beside this project's pyproject.toml)
 
-        DIR/bookworm/usr/bin    promtool, prometheus 2.42, prometheus-alertmanager and amtool 0.25
-        DIR/trixie/usr/bin      the same, 2.53 and 0.28
-        DIR/sid/usr/bin         the same, 3.x and 0.3x
+        DIR/bookworm/usr/bin    promtool, prometheus 2.42, prometheus-alertmanager and amtool 0.25,
+                                prometheus-blackbox-exporter 0.23
+        DIR/trixie/usr/bin      the same, 2.53, 0.28 and 0.26
+        DIR/sid/usr/bin         the same, 3.x, 0.3x and 0.28
 
 Needs apt-get and dpkg-deb, as every Debian has them, and no rights: apt works in folders of its own. The
 mirror is the one that this machine's own apt uses. Every package index is verified: the first generation with
@@ -36,11 +37,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GENERATIONS: dict[str, tuple[str, ...]] = {
-    "bookworm": ("prometheus", "prometheus-alertmanager"),
-    "trixie": ("prometheus", "promtool", "prometheus-alertmanager"),
-    "sid": ("prometheus", "promtool", "prometheus-alertmanager"),
+    "bookworm": ("prometheus", "prometheus-alertmanager", "prometheus-blackbox-exporter"),
+    "trixie": ("prometheus", "promtool", "prometheus-alertmanager", "prometheus-blackbox-exporter"),
+    "sid": ("prometheus", "promtool", "prometheus-alertmanager", "prometheus-blackbox-exporter"),
 }
-TOOLS = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
+TOOLS = ("prometheus", "promtool", "prometheus-alertmanager", "amtool", "prometheus-blackbox-exporter")
 
 KEYRING_PACKAGE = "debian-archive-keyring"
 KEYRINGS = (

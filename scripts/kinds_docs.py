@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mac import iam
-from mac.kinds import Kind, all_kinds
+from mac.kinds import Kind, all_kinds, has_endpoints
 from mac.model import Lifecycle, Resource
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,8 +37,9 @@ A kind that is tested on a `server` is read over HTTP, with its tags and in page
 server of [moto](https://github.com/getmoto/moto), each time the tests run. A `recorded` one is not served by
 moto: it is read from made-up answers in the shape of AWS's API, which botocore checks against its own model
 of the service. So is what moto lacks of a kind that it serves: EMR instance fleets, machines in warm pools,
-the second page of a list of buckets. A kind that is tested from a `file` is not in AWS, but listed in a file
-([inventory.md](inventory.md)).
+the second page of a list of buckets. A kind that is tested from a `file` is not in AWS, but stands in a file
+of resources ([inventory.md](inventory.md)) or in the document of a service ([endpoints.md](endpoints.md));
+those of `monitoring` are told by `mac.yaml` ([standards.md](standards.md#the-standard-document)).
 
 **Nothing was run against real AWS.** That the IAM actions suffice was not tried, since moto grants
 everything; nor does it show throttling or eventual consistency. The first run on an account of your own
@@ -54,6 +55,9 @@ A scope is what is read, fails and is kept as one: a kind in a region of an acco
 *the account* has one list for all regions; of `s3-bucket`, what lies outside of the inventory's regions is
 left out.
 """
+
+
+HOW = {"SERVED": "server", "STUBBED": "recorded", "LISTED": "file", "TOLD": "mac.yaml"}
 
 
 def page() -> str:
@@ -74,6 +78,7 @@ def section(kind: Kind) -> str:
         ("CloudWatch namespace", _words(kind.namespaces)),
         ("CloudWatch dimensions", _words(name for name, _ in kind.dimensions(_sample(kind)))),
         ("CloudWatch parts", _words(kind.parts)),
+        ("endpoints", "[probed](endpoints.md#what-is-probed)" if has_endpoints(kind.name) else ""),
         *((str(lifecycle), _words(_states(kind, lifecycle))) for lifecycle in Lifecycle),
     ]
     table = "\n".join(f"| {name} | {words} |" for name, words in rows if words)
@@ -107,7 +112,7 @@ def _tested() -> dict[str, str]:
     for module in sorted((ROOT / "tests").glob("test_kinds*.py")):
         for node in ast.parse(module.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                how = {"SERVED": "server", "STUBBED": "recorded", "LISTED": "file"}.get(node.targets[0].id)
+                how = HOW.get(node.targets[0].id)
                 if how:
                     found |= dict.fromkeys(ast.literal_eval(node.value), how)
     return found

@@ -14,13 +14,18 @@ from pathlib import Path
 from mac import metrics, standards
 from mac.metrics import Catalogues
 from mac.metrics.catalogue import Catalogue, Metric, exported
-from mac.model import AlertSeverity, Standard
+from mac.model import AlertSeverity, SensorRun, Standard
 from mac.problems import ProblemsError
 from mac.testcases import TestCase
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/library.md"
-AREAS = {"data": "The data platform", "compute": "Machines", "aws": "Services of AWS"}
+AREAS = {
+    "data": "The data platform",
+    "compute": "Machines",
+    "aws": "Services of AWS",
+    "monitoring": "Monitoring itself",
+}
 
 HEAD = """\
 # The shipped standards
@@ -31,14 +36,17 @@ each of them keeps: what it may page for, how long it waits, that missing metric
 must show.
 
 - *for* is the kind of resource and, where it is not for all of them, the labels that one must have.
-- *layers*: how it is collected (`scrape` with its port, or `cloudwatch`), the recorded series, the panels of
-  its dashboard. Each has a runbook.
+- *layers*: the [sensors](sensors.md) that machines get, how it is collected (`scrape` with its port,
+  `cloudwatch`, or `probe`), the recorded series, the panels of its dashboard. Each has a runbook.
 - *alerts* counts all of them, and in brackets those that page.
+- *SLIs* are the indicators that an [SLO](slo.md) of a service can name.
 - *cases*: in how many some alert fires, in how many none does, and in how many of all machines are terminated
   on purpose.
 - *metrics*: the catalogues that its expressions are checked with, and how the names that it reads were
   obtained: in a *run* of the exporter, from its *source*, or from its *documentation*. No name of
   CloudWatch's was seen in a run against AWS.
+
+[comparison.md](comparison.md) goes through a public collection of rules: which of its alerts are told here.
 """
 
 
@@ -68,8 +76,8 @@ def _areas(
         rows[Path(standard.location.path).parent.name].append(row(standard, cases[standard.name], catalogues))
     for area in sorted(rows, key=[*AREAS].index):
         yield f"## {AREAS[area]}\n"
-        yield "| standard | for | layers | alerts | cases: fire, silent, terminated | metrics |"
-        yield "|---|---|---|---|---|---|"
+        yield "| standard | for | layers | alerts | SLIs | cases: fire, silent, terminated | metrics |"
+        yield "|---|---|---|---|---|---|---|"
         yield from rows[area]
         yield ""
 
@@ -84,6 +92,7 @@ def row(standard: Standard, cases: Sequence[TestCase], catalogues: Catalogues) -
         _applies_to(standard),
         _layers(standard),
         f"{len(standard.alerts)} ({pages})",
+        ", ".join(sorted(standard.indicators)),
         f"{fire}, {len(cases) - fire}, {terminated}",
         ", ".join(_origins(standard, catalogues)),
     )
@@ -99,11 +108,13 @@ def _applies_to(standard: Standard) -> str:
 
 
 def _layers(standard: Standard) -> str:
-    parts = []
+    parts = [f"sensor {sensor.name}" for sensor in standard.sensors if sensor.run is not SensorRun.BUILT_IN]
     if standard.scrape:
         parts.append(f"scrape {standard.scrape.port}")
     if standard.cloudwatch:
         parts.append("cloudwatch")
+    if standard.probe:
+        parts.append("probe")
     if standard.recording:
         parts.append(f"{len(standard.recording)} recorded")
     return ", ".join([*parts, f"{len(standard.panels)} panels"])

@@ -1,8 +1,8 @@
 """The model of Alertmanager beside a real one: random routes and alerts, in time that runs faster.
 
-A scenario's times are in units. The model takes a unit for a second; for the real Alertmanager it is a quarter
-of one. Alerts start at whole units, end a quarter later, and groups are flushed at .6, so that no order is
-left to chance. All scenarios of a run share one Alertmanager: each has its own label `case`, its own routes
+A scenario's times are in units. The model takes a unit for a second; for the real Alertmanager it is a part
+of one. Alerts start at whole units and end a bit later, groups are flushed at .6, so that no order is
+left to chance. All scenarios of a run share one Alertmanager: each has its own label `case`, its own routes,
 and its own inhibition rules.
 """
 
@@ -27,8 +27,9 @@ from mac.forecast.sending import Resending
 from mac.matchers import Matcher
 
 HORIZON = 48
+MARGIN = 0.2  # units by which alerts may be posted too late for the order to stay as it is
 RESENDING = Resending(delay=1.5, retention=7.0)
-_FLUSH, _END = 0.6, 0.25  # of a unit
+_FLUSH, _END, _CLEANED = 0.6, 0.2, 0.2  # of a unit
 _LIFE = 30.0  # units for which a firing alert is valid unless it is sent again
 
 _LABELS = {"alertname": ("Down", "Slow", "Full"), "service": ("x", "y"), "severity": ("page", "ticket")}
@@ -60,7 +61,8 @@ class Told:
 # --- what happens ------------------------------------------------------------------------------------
 
 
-def scenario(seed: int) -> Scenario:
+def scenario(seed: int, horizon: int = HORIZON, *, exact: bool = False) -> Scenario:
+    """`exact`: each repeat_interval is a multiple of group_interval, so that a repeat is due at a flush."""
     dice = random.Random(seed)
     case = f"c{seed}"
     receivers = [
@@ -69,40 +71,40 @@ def scenario(seed: int) -> Scenario:
     receivers.append({"name": f"{case}-none"})
     names = [str(receiver["name"]) for receiver in receivers]
     route = {
-        **_options(dice),
+        **_options(dice, exact),
         "receiver": names[0],
         "matchers": [f'case="{case}"'],
-        "routes": [_route(dice, names, 0) for _ in range(dice.randrange(4))],
+        "routes": [_route(dice, names, exact) for _ in range(dice.randrange(4))],
     }
     return Scenario(
         case,
         route,
         receivers,
         [_inhibit_rule(dice, case) for _ in range(dice.randrange(3))],
-        sorted(_episodes(dice, case), key=lambda e: (e.start, e.labels)),
-        [_silence(dice, case) for _ in range(dice.randrange(2))],
+        sorted(_episodes(dice, case, horizon), key=lambda e: (e.start, e.labels)),
+        [_silence(dice, case, horizon) for _ in range(dice.randrange(2))],
     )
 
 
-def _options(dice: random.Random) -> dict[str, Any]:
+def _options(dice: random.Random, exact: bool) -> dict[str, Any]:
     interval = dice.randrange(2, 6)
     names = list(_LABELS)
     return {
         "group_by": ["..."] if dice.random() < 0.1 else dice.sample(names, dice.randrange(1, len(names) + 1)),
         "group_wait": dice.randrange(3) + _FLUSH,
         "group_interval": interval,
-        # Not a multiple: whether a repeat is due is then not a matter of milliseconds.
-        "repeat_interval": interval * dice.randrange(2, 5) - 0.5,
+        # If it is no multiple, whether a repeat is due is not a matter of milliseconds.
+        "repeat_interval": interval * dice.randrange(2, 5) - (0 if exact else 0.5),
     }
 
 
-def _route(dice: random.Random, names: Sequence[str], depth: int) -> dict[str, Any]:
+def _route(dice: random.Random, names: Sequence[str], exact: bool, depth: int = 0) -> dict[str, Any]:
     entry: dict[str, Any] = {"matchers": [_matcher(dice)]}
     if dice.random() < 0.2:
         label = dice.choice(list(_LABELS))
         entry = {dice.choice(("match", "match_re")): {label: dice.choice(_LABELS[label])}}
     if dice.random() < 0.6:
-        entry |= _options(dice)
+        entry |= _options(dice, exact)
     if dice.random() < 0.8:
         entry["receiver"] = dice.choice(names)
     if dice.random() < 0.4:
@@ -112,7 +114,7 @@ def _route(dice: random.Random, names: Sequence[str], depth: int) -> dict[str, A
     if dice.random() < 0.15:
         entry["active_time_intervals"] = [dice.choice(("always", "never"))]
     if depth < 1 and dice.random() < 0.5:
-        entry["routes"] = [_route(dice, names, depth + 1) for _ in range(dice.randrange(1, 3))]
+        entry["routes"] = [_route(dice, names, exact, depth + 1) for _ in range(dice.randrange(1, 3))]
     return entry
 
 
@@ -133,22 +135,23 @@ def _inhibit_rule(dice: random.Random, case: str) -> dict[str, Any]:
     }
 
 
-def _silence(dice: random.Random, case: str) -> Silence:
+def _silence(dice: random.Random, case: str, horizon: int) -> Silence:
     label = dice.choice(list(_LABELS))
-    start = dice.randrange(2, HORIZON - 10)
+    start = dice.randrange(2, horizon - 10)
     own = (Matcher("case", "=", case), Matcher(label, "=", dice.choice(_LABELS[label])))
     return Silence(own, start, start + dice.randrange(3, 15))
 
 
-def _episodes(dice: random.Random, case: str) -> Iterable[Episode]:
+def _episodes(dice: random.Random, case: str, horizon: int) -> Iterable[Episode]:
     for number in range(dice.randrange(4, 12)):
         chosen = {name: dice.choice(values) for name, values in _LABELS.items()}
         own = labels({**chosen, "number": str(number % 4), "case": case, "id": str(number)})
         start = dice.randrange(1, 20)
-        while start < HORIZON - 4:
-            end = start + dice.choice((1, 2, 3, 5, 8, 13, 40)) + _END
+        while start < horizon - 4:
+            # Each has its own moment: a group that a resolved alert brings about is flushed there, too.
+            end = start + dice.choice((1, 2, 3, 5, 8, 13, 40)) + _END + 0.012 * number
             again = int(end) + dice.randrange(1, 12)
-            over = end < HORIZON
+            over = end < horizon
             yield Episode(own, start, end if over else None, interval=1.0, repeated_until=again)
             if not over or dice.random() < 0.4:
                 break
@@ -179,16 +182,28 @@ def document(scenarios: Sequence[Scenario], unit: float) -> dict[str, Any]:
 # --- the model ---------------------------------------------------------------------------------------
 
 
-def expected(scenarios: Sequence[Scenario], version: tuple[int, int]) -> list[tuple[float, Told]]:
+def expected(
+    scenarios: Sequence[Scenario],
+    version: tuple[int, int],
+    horizon: int = HORIZON,
+    *,
+    unit: float = 0.0,
+    started: float = 0.0,
+) -> list[tuple[float, Told]]:
+    """What the model tells. `unit`: seconds that one is for the real Alertmanager, where it matters what that
+    cleans up twice a minute, however fast the rest runs. `started`: when it did, in units.
+    """
     known = alertmanager.behaviour(version)
-    # Empty groups of the older ones are removed each 30 seconds, however fast time runs: never, here.
-    pause = None if known.maintenance is None else 1e9
+    pause = known.maintenance
+    if pause is not None:
+        pause = pause / unit if unit else 1e9
     outcome = alertmanager.simulate(
         routes.read(document(scenarios, 1.0)),
         [episode for s in scenarios for episode in s.episodes],
         silences=[silence for s in scenarios for silence in s.silences],
-        until=HORIZON,
-        behaviour=Behaviour(known.one_source, pause, resending=RESENDING),
+        until=horizon,
+        behaviour=Behaviour(known.one_source, pause, cleaning=1e9, resending=RESENDING),
+        started=started,
     )
     return [(n.time, _of_model(n)) for n in outcome.notifications]
 
@@ -203,14 +218,21 @@ def _of_model(told: Notification) -> Told:
 
 @dataclass(frozen=True)
 class Observed:
-    """What a real Alertmanager told, with the time in units; and by how many units it was told too late."""
+    """What a real Alertmanager told, with the time in units; by how many units it was told too late; and when
+    it started.
+    """
 
     told: Sequence[tuple[float, Told]]
     late: float
+    started: float
 
 
 def observe(
-    scenarios: Sequence[Scenario], engine: engines.Engine, folder: Path, unit: float = 0.25
+    scenarios: Sequence[Scenario],
+    engine: engines.Engine,
+    folder: Path,
+    unit: float = 0.5,
+    horizon: int = HORIZON,
 ) -> Observed:
     """Plays the scenarios to a real Alertmanager; a unit is so many seconds."""
     config = document(scenarios, unit)
@@ -228,27 +250,31 @@ def observe(
                 receiver["webhook_configs"][0] |= own["webhook_configs"][0]
         path.write_text(json.dumps(config))
         with servers.alertmanager(path, engine=engine) as api:
+            started = datetime.fromisoformat(api.status()["uptime"]).timestamp()
             begin = time.time() + 1.0
+            # Groups are flushed at .6 and alerts start at whole units: it cleans up between the two.
+            begin += (started - begin + _CLEANED * unit) % unit
             for s in scenarios:
                 for silence in s.silences:
                     api.silence(_posted_silence(silence, begin, unit))
             late = 0.0
-            for moment, posts in _timetable(scenarios, begin, unit):
+            for moment, posts in _timetable(scenarios, begin, unit, horizon):
                 pause = begin + moment * unit - time.time()
                 if pause > 0:
                     time.sleep(pause)
                 api.post(posts)
                 late = max(late, time.time() - begin - moment * unit)
-            pause = begin + HORIZON * unit - time.time()
+            pause = begin + horizon * unit - time.time()
             if pause > 0:
                 time.sleep(pause)
         for at, call in webhook.timed():
             heard.append(((at - begin) / unit, _of_webhook(call.receiver, call.group, call.alerts)))
-    return Observed([(at, told) for at, told in heard if at <= HORIZON], late / unit)
+    told = [(at, told) for at, told in heard if at <= horizon]
+    return Observed(told, late / unit, (started - begin) / unit)
 
 
 def _timetable(
-    scenarios: Sequence[Scenario], begin: float, unit: float
+    scenarios: Sequence[Scenario], begin: float, unit: float, horizon: int
 ) -> list[tuple[float, list[dict[str, Any]]]]:
     """When which alerts are posted: as a Prometheus would, in the order of their labels."""
 
@@ -260,7 +286,7 @@ def _timetable(
     for episode in (episode for s in scenarios for episode in s.episodes):
         alert = {"labels": dict(episode.labels), "startsAt": moment(episode.start)}
         at = episode.start
-        while at < (HORIZON if episode.end is None else episode.end):
+        while at < (horizon if episode.end is None else episode.end):
             posts.setdefault(at, []).append((episode.labels, {**alert, "endsAt": moment(at + _LIFE)}))
             at += period
         if episode.end is not None:
@@ -270,7 +296,7 @@ def _timetable(
     return [
         (at, [alert for _, alert in sorted(posted, key=lambda pair: pair[0])])
         for at, posted in sorted(posts.items())
-        if at < HORIZON
+        if at < horizon
     ]
 
 
@@ -296,7 +322,7 @@ def _of_webhook(receiver: str, group: Mapping[str, str], alerts: Sequence[Mappin
 # --- comparing ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """Where the two part in one scenario's notifications to one receiver about one group."""
 

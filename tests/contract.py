@@ -148,7 +148,7 @@ def _bare(node: Any) -> Any:
 @rule
 def no_alert_a_machine(subject: Subject) -> Iterator[Complaint]:
     """What is scraped from machines alerts about services; a CloudWatch resource may be named."""
-    machines = subject.standard.scrape is not None
+    machines = (subject.standard.scrape or subject.standard.probe) is not None
     for alert in subject.standard.alerts:
         labels = series_labels.of(subject.trees[alert.alert], subject.known).labels
         for label in ("instance", "resource_id") if machines else ("instance",):
@@ -223,6 +223,22 @@ def _block(subject: Subject, alert: StandardAlert) -> Sequence[str]:
 def absence_is_told(subject: Subject) -> Iterator[Complaint]:
     if not any(subject.is_absence(alert.alert) for alert in subject.standard.alerts):
         yield "", "no alert tells that its metrics do not arrive"
+
+
+@rule
+def machines_that_are_not_collected_are_told(subject: Subject) -> Iterator[Complaint]:
+    """That a job has no target is for the standard to tell; that machines do not answer on it, for
+    SensorsSilent of `host`, which sees every job of the machines that it is for.
+    """
+    scrape, kind = subject.standard.scrape, subject.standard.applies_to.kind
+    if scrape is None:
+        return
+    absences = [subject.trees[a.alert] for a in subject.standard.alerts if subject.is_absence(a.alert)]
+    selectors = [selector for tree in absences for selector in tree.selectors]
+    if not any(s.metric == "up" and s.equal_to("job") == scrape.job for s in selectors):
+        yield "", f"no alert tells that the job {scrape.job} has no target"
+    if kind not in ("ec2-instance", "monitoring"):
+        yield "", f"SensorsSilent does not see machines of the kind {kind}"
 
 
 @rule
@@ -325,7 +341,7 @@ def parameters_are_described_and_bounded(subject: Subject) -> Iterator[Complaint
 @rule
 def its_metrics_are_in_a_catalogue(subject: Subject) -> Iterator[Complaint]:
     standard = subject.standard
-    if standard.scrape is not None and standard.exporters is None:
+    if (standard.scrape or standard.probe) is not None and standard.exporters is None:
         yield "", "it does not name its exporters"
     for name in standard.exporters or ():
         if subject.catalogues.exporter(name) is None:
@@ -398,7 +414,8 @@ def every_alert_is_seen_to_stay_silent(subject: Subject) -> Iterator[Complaint]:
 
 @rule
 def machines_terminated_on_purpose_are_not_told(subject: Subject) -> Iterator[Complaint]:
-    if subject.standard.scrape is None:
+    scraped = subject.standard.scrape is not None and subject.standard.applies_to.kind == "ec2-instance"
+    if not scraped and subject.standard.probe is None:
         return
     for alert in subject.standard.alerts:
         if subject.is_absence(alert.alert):

@@ -76,6 +76,18 @@ def test_every_exception_has_a_reason_and_is_needed() -> None:
         assert (each["rule"], each["standard"], each.get("alert", "")) in found, each
 
 
+def test_no_two_standards_that_one_machine_may_have_share_a_port() -> None:
+    """A machine may have any roles together, each with its sensor; what is scraped must tell them apart."""
+    owners: dict[int, set[str]] = {}
+    for name, subject in subjects().items():
+        if subject.standard.applies_to.kind == "ec2-instance":
+            scrape = [subject.standard.scrape.port] if subject.standard.scrape else []
+            for port in {*scrape, *(sensor.port for sensor in subject.standard.sensors)}:
+                owners.setdefault(port, set()).add(name)
+    assert len(owners) > 10
+    assert {port: names for port, names in owners.items() if len(names) > 1} == {}
+
+
 # --- the contract can be broken ----------------------------------------------------------------------
 
 STANDARD = """\
@@ -192,6 +204,11 @@ BROKEN = {
     "every_alert_waits": [("standard", "for: 10m", "for: 0s")],
     "every_alert_outlasts_a_gap": [("standard", "# without keep_firing_for", "# without")],
     "absence_is_told": [("standard", "absent(up", "sum(up")],
+    "machines_that_are_not_collected_are_told": [
+        ("standard", 'absent(up{job="shop",', 'absent(up{job="ship",'),
+        ("standard", "absent(up", "absent(node_load1"),
+        ("standard", "kind: ec2-instance", "kind: load-balancer"),
+    ],
     "exhaustion_is_predicted": [
         ("standard", "and predict_linear(node_filesystem_avail_bytes{<< scope >>}[6h], 86400) < 0", "")
     ],

@@ -56,7 +56,7 @@ def test_where_a_guard_would_stop_generate_is_a_warning(repository: Path, mac: M
     after = write(repository.parent / "after.jsonl", machines(range(2)))
     result = mac("diff", "-C", repository, "--snapshot", after)
     assert result.exit_code == 0
-    assert "warning: 36 of 40 targets would go" in result.stderr
+    assert "warning: 36 of 42 targets would go" in result.stderr
     assert "[guard-shrink]" in result.stderr
 
 

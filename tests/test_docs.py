@@ -14,6 +14,7 @@ from click.testing import Result
 from mac import engines, kinds, servers
 from mac import snapshot as snapshots
 from mac.answers import Cause
+from mac.probe_model import MODULES
 from mac.problems import CODES
 from tests.builders import instance, snapshot
 
@@ -181,3 +182,25 @@ def _until_targets(api: servers.Prometheus, expected: set[str]) -> None:
 def test_every_cause_of_a_scope_that_is_not_read_is_explained() -> None:
     section = (DOCS / "inventory.md").read_text().split("## When a scope is not read\n")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == {cause.value for cause in Cause}
+
+
+def test_the_examples_of_endpoints_generate_probes_that_have_no_problems(repository: Path, mac: Mac) -> None:
+    page = DOCS / "endpoints.md"
+    found = examples(page, _HEADED)
+    assert sorted(found) == ["standards/compute/web-answers.yaml", "standards/services/shop.yaml"]
+    write(repository, found)
+    (modules,) = re.findall(r"```yaml\nspec:\n.*?\n(  probe_modules:\n.*?)```", page.read_text(), re.DOTALL)
+    with (repository / "mac.yaml").open("a") as project:
+        project.write(modules)
+    validated = mac("validate", "-C", repository)
+    assert validated.exit_code == 0, validated.output
+    assert "web-answers" not in validated.output  # its metrics are checked, its test is not missing here
+
+
+def test_the_page_of_endpoints_has_every_module_and_every_kind_that_is_probed() -> None:
+    text = (DOCS / "endpoints.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `([a-z0-9_-]+)` \|", text, re.MULTILINE))
+    assert rows - {"url", "module", "environment", "cell"} == {
+        *MODULES,
+        *(name for name in kinds.names() if kinds.has_endpoints(name)),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -327,6 +328,129 @@ def test_a_machine_knows_every_balancer_that_sends_it_traffic(moto: str) -> None
     assert old.links == {"ec2-instance": (alone,)}
     assert old.attributes["listeners"] == ["http:80"]
     assert old.addresses
+
+
+def urls(snapshot: Snapshot, kind: str) -> dict[str, list[str]]:
+    """Name → where a resource of the kind answers."""
+    return {r.name: [e.url for e in all_kinds()[kind].endpoints(r)] for r in of_kind(snapshot, kind).values()}
+
+
+def test_load_balancers_answer_where_they_listen(moto: str) -> None:
+    account = fleet.new_account()
+    aws = fleet.session(account)
+    elb = aws.client("elbv2")
+    site, target = fleet.balancer(aws, "site")
+    certificate = aws.client("acm").request_certificate(DomainName="site.example.com")["CertificateArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": target}]
+    elb.create_listener(
+        LoadBalancerArn=site,
+        Protocol="HTTPS",
+        Port=443,
+        Certificates=[{"CertificateArn": certificate}],
+        DefaultActions=forward,
+    )
+    network, target = fleet.balancer(aws, "network", "network")
+    forward = [{"Type": "forward", "TargetGroupArn": target}]
+    for protocol, port in (("UDP", 53), ("TCP_UDP", 853)):
+        elb.create_listener(LoadBalancerArn=network, Protocol=protocol, Port=port, DefaultActions=forward)
+    found = gather(account, fleet.Watch(), ("load-balancer",))
+    assert [s.state for s in found.scopes] == [ScopeState.COMPLETE]
+    balancers = of_kind(found, "load-balancer")
+    assert balancers["site"].attributes["listeners"] == ["http:80", "https:443"]
+    (name,), (other,) = balancers["site"].addresses, balancers["network"].addresses
+    assert urls(found, "load-balancer") == {
+        "site": [f"http://{name}:80", f"https://{name}:443"],
+        "network": [f"tcp://{other}:80", f"tcp://{other}:853"],  # UDP alone cannot be told alive
+    }
+
+
+def test_a_load_balancer_that_is_deleted_before_its_listeners_are_asked_for_is_left_out(moto: str) -> None:
+    account = fleet.new_account()
+    aws = fleet.session(account)
+    fleet.balancer(aws, "stays")
+    doomed, _ = fleet.balancer(aws, "goes")
+    shared = fleet.Watch().aws()
+    gone = fleet.query_refusal("LoadBalancerNotFound", "One or more load balancers not found")
+
+    def answer(request: Any, **_: Any) -> Any:
+        return gone(request) if quote(doomed, safe="") in str(request.body) else None
+
+    shared.events.register_first("before-send.elastic-load-balancing-v2.DescribeListeners", answer)
+    found = collect(fleet.config(account, kinds=("load-balancer",)), Snapshot(), now=NOW, aws=shared)
+    assert [s.state for s in found.scopes] == [ScopeState.COMPLETE]
+    assert list(of_kind(found, "load-balancer")) == ["stays"]
+
+
+def test_apis_names_of_distributions_and_classic_load_balancers_are_endpoints(
+    reading: tuple[Snapshot, fleet.Watch],
+) -> None:
+    snapshot, _ = reading
+    classic_one = of_kind(snapshot, "classic-load-balancer")["classic0"]
+    assert urls(snapshot, "classic-load-balancer")["classic0"] == [f"http://{classic_one.addresses[0]}:80"]
+    web = of_kind(snapshot, "http-api")["http0"]
+    assert urls(snapshot, "http-api") == {
+        **{f"http{n}": [f"https://{of_kind(snapshot, 'http-api')[f'http{n}'].addresses[0]}"] for n in (0, 1)},
+        "http2": [],  # a WebSocket API
+    }
+    assert web.addresses[0].startswith(f"{web.id}.execute-api.{fleet.REGION}.")
+    rest = of_kind(snapshot, "rest-api")["rest0"]
+    host = f"{rest.id}.execute-api.{fleet.REGION}.amazonaws.com"
+    assert urls(snapshot, "rest-api")["rest0"] == [f"https://{host}"]
+    assert urls(snapshot, "cloudfront-distribution")["site0"] == ["https://www0.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "addresses", "found"),
+    [
+        ({"staging": False}, ("*.example.com", "d1.cloudfront.net"), ["https://d1.cloudfront.net"]),
+        ({"staging": False}, ("*.example.com", "a.example.com", "d1"), ["https://a.example.com"]),
+        ({"staging": True}, ("a.example.com", "d1.cloudfront.net"), []),
+        ({}, (), []),
+    ],
+)
+def test_a_wildcard_names_no_host(
+    attributes: dict[str, Any], addresses: tuple[str, ...], found: list[str]
+) -> None:
+    distribution = Resource(
+        "arn:d", "cloudfront-distribution", "1", "global", "d", addresses=addresses, attributes=attributes
+    )
+    given = all_kinds()["cloudfront-distribution"].endpoints(distribution)
+    assert [e.url for e in given] == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, ["tls://shop.example.com:443", "tls://alt.example.com:443"]),
+        ({"in_use": False}, []),
+        ({"type": "private"}, []),
+    ],
+)
+def test_certificates_in_use_are_looked_at_where_they_are_served(
+    changes: dict[str, Any], found: list[str]
+) -> None:
+    attributes = {
+        "in_use": True,
+        "type": "amazon-issued",
+        "names": ["*.example.com", "alt.example.com"],
+        **changes,
+    }
+    known = Resource("arn:c", "acm-certificate", "1", "r", "c", "shop.example.com", attributes=attributes)
+    assert [e.url for e in all_kinds()["acm-certificate"].endpoints(known)] == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes"),
+    [
+        ("rest-api", {"endpoint": "private", "default_endpoint": True}),
+        ("rest-api", {"endpoint": "regional", "default_endpoint": False}),
+        ("http-api", {"protocol": "http", "default_endpoint": False}),
+        ("opensearch-domain", {"vpc": "vpc-1"}),
+    ],
+)
+def test_what_is_private_or_switched_off_has_no_endpoint(kind: str, attributes: dict[str, Any]) -> None:
+    hidden = Resource("arn:x", kind, "1", "r", "x", addresses=("x.example.com",), attributes=attributes)
+    assert all_kinds()[kind].endpoints(hidden) == ()
 
 
 def test_gateway_load_balancers_are_told_apart(moto: str) -> None:

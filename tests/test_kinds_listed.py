@@ -18,7 +18,8 @@ from mac.problems import ProblemsError
 from tests import aws_fleet as fleet
 
 SERVED: tuple[str, ...] = ()
-LISTED = ("machine",)
+LISTED = ("endpoint", "machine")
+TOLD = ("monitoring",)  # tests/test_watchers.py
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 INVENTORY = """\

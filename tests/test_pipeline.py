@@ -107,7 +107,7 @@ def test_the_message_names_the_causes_and_carries_the_trailers(repository: Path,
     path = seen(fleet())
     run(repository, path, commit=True)
     subject, _, body = git(repository, "log", "-1", "--format=%B").partition("\n")
-    assert f"{HOSTS} targets added" in subject
+    assert f"{HOSTS + 2} targets added" in subject  # and the two of monitoring itself
     assert "ingest / production / main-us-east-1" in body
     trailers = git(repository, "log", "-1", "--format=%(trailers:only)").splitlines()
     digest = snapshots.digest(snapshots.read(path))
@@ -135,7 +135,7 @@ def test_output_that_was_written_but_not_committed_is_committed_by_the_next_run(
     assert not outcome.written.written
     assert outcome.commit is not None
     assert git(repository, "status", "--porcelain") == ""
-    assert f"{HOSTS} targets added" in git(repository, "log", "-1", "--format=%s")
+    assert f"{HOSTS + 2} targets added" in git(repository, "log", "-1", "--format=%s")
 
 
 def test_the_repositorys_own_snapshot_is_committed_with_what_it_became(repository: Path) -> None:

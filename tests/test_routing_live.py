@@ -319,6 +319,38 @@ def test_an_outage_mutes_only_in_its_own_cell_and_environment(told: Told) -> Non
     }
 
 
+def test_while_a_cell_does_not_read_cloudwatch_missing_metrics_are_not_told_one_by_one(told: Told) -> None:
+    """Not those of the other cell, and nothing that a value says."""
+    blind = {
+        "alertname": "CloudWatchExporterDown",
+        "standard": "cloudwatch-exporter",
+        "severity": "page",
+        "outage": "true",
+        "team": "platform",
+        "service": "monitoring",
+        "environment": "all",
+        "cell": HERE,
+    }
+    of_rds = {"team": "data", "service": "orders", "standard": "rds-instance", "environment": "blind"}
+    told.after(
+        {"data / page": ["RdsStorageFull"], "data / ticket": ["RdsMetricsAbsent"]},
+        "blind",
+        {"labels": blind},
+        {"labels": {**of_rds, "alertname": "RdsStorageFull", "severity": "page", "cell": HERE}},
+        *(
+            {"labels": {**of_rds, "alertname": name, "severity": "ticket", "cell": cell}}
+            for name, cell in (
+                ("RdsMetricsAbsent", HERE),
+                ("RdsMetricsAbsent", ELSEWHERE),
+                ("AlbNotCollected", HERE),
+            )
+        ),
+    )
+    [absent] = [n for n in told.webhook.all(environment="blind") if n.receiver == "data / ticket"]
+    assert [a["labels"]["cell"] for a in absent.alerts] == [ELSEWHERE]
+    told.post(ended({"labels": blind}))
+
+
 def test_a_page_that_is_no_outage_mutes_nothing(told: Told) -> None:
     told.after(
         {"data / page": ["HdfsSafeMode"], "data / ticket": ["AlluxioStorageLost", "HdfsFilling"]},

@@ -74,7 +74,7 @@ def _properties(node: Any, at: str = "") -> Iterator[tuple[str, Mapping[str, Any
             if "$ref" not in inner:
                 yield f"{at}.{key}", inner
         for key, inner in node.items():
-            if key not in ("examples", "required", "enum"):
+            if key not in ("examples", "required", "enum", "if"):
                 yield from _properties(inner, f"{at}.{key}")
     elif isinstance(node, list):
         for number, inner in enumerate(node):
@@ -180,7 +180,7 @@ def test_the_smallest_standard_fits():
         ("port: 9404", "port: 1, interval: 30", "30", "wrong-type", "a duration such as 30s"),
         ("port: 9404", "port: 1, interval: 30 s", "30 s", "wrong-value", "a duration such as 30s"),
         ("name: store", "name: Store", "Store", "wrong-value", "lower-case letters"),
-        ("scrape: {job: store, port: 9404}", "runbook: https://x", "spec", "missing-key", '"scrape" or'),
+        ("scrape: {job: store, port: 9404}", "runbook: https://x", "spec", "missing-key", 'or "probe"'),
         ("scrape:", "for: 5m\n  scrape:", "for", "unknown-key", "it belongs under spec.alerts[]"),
         ("scrape:", "depends_on: [a, b, a]\n  scrape:", "[a, b, a]", "wrong-value", '"a" stands twice'),
         ("scrape:", "depends_on: a\n  scrape:", "a", "wrong-type", 'write it as a list: ["a"]'),

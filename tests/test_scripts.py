@@ -13,6 +13,8 @@ from types import ModuleType
 import pytest
 from conftest import GENERATIONS, PROGRAMS, PROJECT
 
+from tests import chromium
+
 
 def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"scripts_{name}", PROJECT / f"scripts/{name}.py")
@@ -141,6 +143,7 @@ put = {{
     "prometheus": ["prometheus", "promtool"],
     "promtool": ["promtool"],
     "prometheus-alertmanager": ["prometheus-alertmanager", "amtool"],
+    "prometheus-blackbox-exporter": ["prometheus-blackbox-exporter"],
     "debian-archive-keyring": [],
 }}[name]
 bin = pathlib.Path(folder, "usr/bin")
@@ -409,3 +412,13 @@ def test_a_browser_that_another_version_of_the_script_unpacked_does_not_count(
     assert browser.is_complete(tmp_path)
     (tmp_path / engines.STAMP).write_text("of another")
     assert not browser.is_complete(tmp_path)
+
+
+# --- the browser -------------------------------------------------------------------------------------
+
+
+def test_tests_do_without_a_browser_at_a_desk_and_not_where_a_change_is_judged(tmp_path: Path) -> None:
+    missing = tmp_path / "chromium"
+    assert chromium.may_be_missing({}, missing)
+    assert not chromium.may_be_missing({"CI": "true"}, missing)
+    assert not chromium.may_be_missing({}, Path(sys.executable))

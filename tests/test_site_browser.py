@@ -15,7 +15,7 @@ from tests.chromium import Page
 from tests.test_site import HOSTILE, hostile_material, repository_with_snapshot, write_site
 
 pytestmark = pytest.mark.skipif(
-    not os.access(chromium.PROGRAM, os.X_OK), reason="there is no browser: `make browser` unpacks one"
+    chromium.may_be_missing(os.environ), reason="there is no browser: `make browser` unpacks one"
 )
 
 FOCUSED = "document.activeElement.textContent || document.activeElement.id"

@@ -13,12 +13,13 @@ import pytest
 from contract import binding
 from test_contract import NAMES
 
-from mac import engines, promql, rules, ruletest, scraping, standards
+from mac import conventions, engines, promql, rules, ruletest, standards
 from mac.model import AlertSeverity, Catalog, Standard
-from mac.testcases import StandardTest
+from mac.testcases import AlertExpectation, FiringAlert, InputSeries, StandardTest, TestCase
 
 PROJECT = Path(__file__).parent.parent
-SERVICES = {"ingest", "etl", "hdfs", "metastore", "alluxio", "query", "scheduler", "bastion"}
+_EXPORTERS = (conventions.CLOUDWATCH_JOB, conventions.BLACKBOX_JOB)
+SERVICES = {"ingest", "etl", "hdfs", "metastore", "alluxio", "query", "scheduler", "bastion", "monitoring"}
 TEAMS = {"platform", "data", "ingestion"}
 
 
@@ -61,6 +62,40 @@ def test_every_case_of_every_standard_holds() -> None:
     assert len(report.results) >= 70
 
 
+@pytest.mark.usefixtures("generation")
+def test_of_every_sensor_that_a_machine_should_run_it_is_told_once_that_it_never_answers() -> None:
+    """Not for each machine; and nothing when they are terminated on purpose."""
+    catalog, _ = shipped()
+    on_machines = [s for s in catalog.standards.values() if s.applies_to.kind == "ec2-instance"]
+    jobs = sorted(s.scrape.job for s in on_machines if s.scrape and s.name != "host")
+    assert len(jobs) > 15
+
+    def up(job: str, machine: int, values: str) -> InputSeries:
+        place = f'service="example",environment="production",resource_id="i-{machine}"'
+        return InputSeries(f'up{{job="{job}",{place}}}', values)
+
+    soon = {"silent_patience": "30m"}
+    hosts = [up("host", machine, "1x50") for machine in range(3)]
+    told = AlertExpectation("SensorsSilent", "45m", tuple(FiringAlert({"job": job}) for job in jobs))
+    quiet = AlertExpectation("SensorsSilent", "45m")
+    silent = [up(job, machine, "0x50" if machine else "1x50") for job in jobs for machine in range(3)]
+    gone = [up(job, machine, "0x34 stale" if machine else "1x50") for job in jobs for machine in range(3)]
+    cases = (
+        TestCase("two of three", (*hosts, *silent), parameters=soon, alerts=(told,)),
+        TestCase(
+            "none of three",
+            (*hosts, *(up(j, m, "0x50") for j in jobs for m in range(3))),
+            parameters=soon,
+            alerts=(told,),
+        ),
+        TestCase("terminated", (*hosts, *gone), parameters=soon, alerts=(quiet,)),
+    )
+    report = ruletest.run(
+        catalog.standards, [StandardTest("sensors", "host", cases)], engines.require("promtool")
+    )
+    assert [p for result in report.results for p in result.problems] == []
+
+
 def test_every_alert_is_seen_to_fire_and_to_stay_silent() -> None:
     catalog, tests = shipped()
     assert ruletest.untested(catalog.standards.values(), tests) == ()
@@ -89,7 +124,7 @@ def test_every_expression_is_promql_and_selects_its_service(standard: Standard) 
         parsed = promql.parse(text)
         assert not isinstance(parsed, promql.Failure), (name, parsed)
         for selector in parsed.selectors:
-            if (selector.metric, selector.equal_to("job")) == ("up", scraping.CLOUDWATCH_JOB):
+            if selector.equal_to("job") in _EXPORTERS:
                 continue  # the exporter is the cell's
             assert selector.equal_to("service") == "web", (name, selector)
             assert selector.equal_to("environment") == "production", (name, selector)

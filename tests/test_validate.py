@@ -23,6 +23,7 @@ from mac.model import (
     Catalog,
     CloudWatch,
     CloudWatchMetric,
+    Probe,
     Sensor,
     SensorRun,
     Service,
@@ -80,7 +81,7 @@ def tree(catalog: Catalog | None = None, **tags: str) -> Tree:
 
 
 def everything() -> Catalog:
-    """A catalogue that uses all that is generated: CloudWatch, working hours, dependencies, sensors."""
+    """A catalogue that uses all that is generated: CloudWatch, working hours, dependencies, sensors, …"""
     sensor = Sensor("web-exporter", SensorRun.SERVICE, 9100, "web_exporter", "1.0")
     database = standard(
         "rds",
@@ -93,10 +94,14 @@ def everything() -> Catalog:
         alerts=(builders.alert("RdsCpu", "service:rds_cpu:avg{<< scope >>} > << p.floor >>", outage=True),),
         panels=(),
     )
+    probed = standard(
+        "answers", scrape=None, probe=Probe(scheme="http", port=80), recording=(), alerts=(), panels=()
+    )
     services = (Service("web", "platform", 1, depends_on=("db",)), Service("db", "data", 2))
     chosen = builders.catalog(
         standard(depends_on=("rds",), sensors=(sensor,)),
         database,
+        probed,
         services=services,
         alertmanagers=("127.0.0.1:9093",),
     )

@@ -26,6 +26,7 @@ _TARGET = (
     *(conventions.ACCOUNT, conventions.REGION, conventions.RESOURCE_ID, conventions.OVERRIDE),
     *("job", "instance"),
 )
+_PROBED = (conventions.PROBE, conventions.PROBED)
 _CLOUDWATCH = ("name", "account_id", "account_alias")
 """What the CloudWatch exporter puts on every series, beside the region."""
 
@@ -97,9 +98,10 @@ def unchecked(standards: Iterable[Standard], catalogues: Catalogues) -> tuple[st
 
 def of_standard(standard: Standard, catalogues: Catalogues) -> Known:
     """The series of a standard's exporters and namespace, and Prometheus' own."""
-    target = Labels(frozenset((*_TARGET, *_facts(standard.applies_to.kind))))
+    probed = _PROBED if standard.probe else ()
+    target = Labels(frozenset((*_TARGET, *probed, *_facts(standard.applies_to.kind))))
     series = {**dict.fromkeys(_PROMETHEUS, target), **dict.fromkeys(_ALERTS, EVERY)}
-    partial = standard.scrape is not None and standard.exporters is None
+    partial = (standard.scrape or standard.probe) is not None and standard.exporters is None
     hints: dict[str, str] = {}
     for name in standard.exporters or ():
         found = catalogues.exporter(name)
@@ -118,7 +120,7 @@ def of_standard(standard: Standard, catalogues: Catalogues) -> Known:
 def of_catalogues(catalogues: Iterable[Catalogue], statistics: Sequence[str]) -> Known:
     """All series of some catalogues; of CloudWatch's those of these statistics."""
     facts = frozenset(fact for kind in kinds.all_kinds().values() for fact in kind.fact_names)
-    target = Labels(frozenset(_TARGET) | facts)
+    target = Labels(frozenset((*_TARGET, *_PROBED)) | facts)
     series = {**dict.fromkeys(_PROMETHEUS, target), **dict.fromkeys(_ALERTS, EVERY)}
     for one in catalogues:
         if one.namespace:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "validate": "Check everything that is written and generated, offline.",
     "test": "Run the tests of standards and of routing.",
     "diff": "Show what `mac generate` would change.",
+    "forecast": "Say how many notifications each team would get.",
     "generate": "Generate the configuration, and commit it.",
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",

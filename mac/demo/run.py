@@ -183,7 +183,11 @@ def _declare(terminal: Terminal, service: NewService, say: Say) -> None:
         "apiVersion": "mac/v1",
         "kind": "Service",
         "metadata": {"name": service.name, "title": service.title},
-        "spec": {"owner": service.owner, "tier": service.tier},
+        "spec": {
+            "owner": service.owner,
+            "tier": service.tier,
+            "endpoints": [{"url": f"https://{service.name}.example.com/health"}],
+        },
     }
     _write(terminal.directory / path, document, say)
     terminal.git("add", str(path))

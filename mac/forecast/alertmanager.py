@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, groupby
 
 from mac import matchers
 from mac.forecast.inhibition import Inhibition, Ties, ties
@@ -43,12 +43,13 @@ class Behaviour:
 
     `one_source`: an inhibition rule remembers one source for each set of equal labels. `maintenance`: how
     often empty groups are removed; None when a group goes with its last alert. `retention`: of the log of
-    notifications.
+    notifications, at the most; `cleaning`: how often it is cleaned of what is older.
     """
 
     one_source: bool = True
     maintenance: float | None = None
     retention: float = 120 * 3600.0
+    cleaning: float = 900.0
     resending: Resending = field(default_factory=Resending)
 
 
@@ -66,26 +67,45 @@ def simulate(
     until: float,
     silences: Sequence[Silence] = (),
     behaviour: Behaviour | None = None,
+    started: float | None = None,
 ) -> Outcome:
     """What is told until that time (Unix seconds), and what is not.
 
-    Episodes of the same labels must not overlap. An Alertmanager that has just started is assumed: alerts
-    that fire from the beginning are told as new.
+    Episodes of the same labels that overlap are taken as one. `started` is when the Alertmanager did, from
+    which it counts its cleaning; by default with the first alert. Alerts that fire from the beginning are
+    told as new.
     """
-    run = _Run(configuration, silences, behaviour or Behaviour(), until)
-    return run.work(sorted(episodes, key=lambda e: (e.start, e.labels)))
+    ordered = sorted(_joined(episodes), key=lambda e: (e.start, e.labels))
+    if started is None:
+        started = ordered[0].start if ordered else 0.0
+    return _Run(configuration, silences, behaviour or Behaviour(), until, started).work(ordered)
+
+
+def _joined(episodes: Iterable[Episode]) -> Iterator[Episode]:
+    """Two rules, or two Prometheus, may send the same alert: it fires as long as one of them says so."""
+    for _, same in groupby(sorted(episodes, key=lambda e: (e.labels, e.start)), key=lambda e: e.labels):
+        first, *others = same
+        for episode in others:
+            if first.end is not None and episode.start >= first.end:
+                yield first
+                first = episode
+            elif first.end is not None and (episode.end is None or episode.end > first.end):
+                first = replace(first, end=episode.end, repeated_until=episode.repeated_until)
+        yield first
 
 
 # --- state -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
-    """What follows from an alert's labels alone. `number` stands for the labels."""
+    """What follows from an alert's labels alone. `number` stands for the labels. `routes`: with its group's
+    labels. `ties`: to alerts that there are at some time.
+    """
 
     number: int
     labels: Labels
-    routes: tuple[Route, ...]
+    routes: tuple[tuple[Route, Labels], ...]
     ties: Ties
     silences: tuple[Silence, ...]
 
@@ -132,6 +152,7 @@ class _Run:
         silences: Sequence[Silence],
         behaviour: Behaviour,
         until: float,
+        started: float,
     ) -> None:
         self._configuration = configuration
         self._silences = silences
@@ -141,23 +162,27 @@ class _Run:
         self._sources: set[tuple[int, tuple[str, ...]]] = set()
         self._known: dict[Labels, _Known] = {}
         self._numbered: list[_Known] = []
+        self._latest: dict[int, Episode] = {}
         self._groups: dict[tuple[str, Labels], _Group] = {}
         # What two routes of one key tell the same receiver is logged as one.
         self._logs: dict[tuple[str, Labels, str], dict[str, _Entry]] = {}
         self._events: list[_Event] = []
         self._order = count()
-        self._origin = 0.0
+        self._started = started
         self._sent: list[Notification] = []
         self._told: set[tuple[int, str]] = set()
-        self._held: dict[tuple[int, str], tuple[Episode, Route, Reason, str, float]] = {}
+        self._held: dict[tuple[int, str], tuple[Episode, Route, Reason, str | Episode, float]] = {}
 
     def work(self, episodes: Sequence[Episode]) -> Outcome:
-        self._origin = episodes[0].start if episodes else 0.0
         for episode in episodes:
             self._push(episode.start, _START, episode)
             if episode.end is not None:
                 self._push(episode.end, _END, episode)
             self._sources.update(self._of(episode.labels).ties.sources)
+        same: dict[Ties, Ties] = {}
+        for known in self._numbered:
+            tied = known.ties.among(self._sources)
+            known.ties = same.setdefault(tied, tied)
         while self._events:
             time, kind, _, subject = heapq.heappop(self._events)
             if isinstance(subject, _Group):
@@ -166,6 +191,7 @@ class _Run:
                     self._flush(subject, time)
             elif isinstance(subject, Episode):
                 self._arrive(subject, time, kind)
+        self._sent.sort(key=lambda n: (n.time, n.receiver, n.route, n.group, n.integration))
         return Outcome(tuple(self._sent), tuple(self._suppressed()))
 
     def _push(self, time: float, kind: int, subject: object) -> None:
@@ -179,7 +205,7 @@ class _Run:
             known = _Known(
                 len(self._numbered),
                 labels,
-                self._configuration.root.match(values),
+                tuple((r, r.group_of(labels)) for r in self._configuration.root.match(values)),
                 ties(self._configuration.inhibit_rules, values),
                 tuple(s for s in self._silences if matchers.all_match(s.matchers, values)),
             )
@@ -192,22 +218,28 @@ class _Run:
     def _arrive(self, episode: Episode, time: float, kind: int) -> None:
         known = self._of(episode.labels)
         if kind == _START:
+            self._latest[known.number] = episode
             self._inhibition.start(episode, known.ties)
         elif kind == _END:
             self._inhibition.end(episode, known.ties, time)
             for again in self._behaviour.resending.repeats(episode):
                 self._push(again, _REPEAT, episode)
-        for route in known.routes:
-            self._insert(route, known, episode, time, firing=kind == _START)
+        elif self._latest[known.number] is not episode:
+            return  # it fires again
+        for route, own in known.routes:
+            self._insert((route, own), known.number, episode, time, firing=kind == _START)
 
-    def _insert(self, route: Route, known: _Known, episode: Episode, time: float, *, firing: bool) -> None:
-        place = (route.path, route.group_of(known.labels))
+    def _insert(
+        self, where: tuple[Route, Labels], number: int, episode: Episode, time: float, *, firing: bool
+    ) -> None:
+        route, own = where
+        place = (route.path, own)
         group = self._groups.get(place)
         late = episode.start + route.group_wait < time - _ROUNDING
         if group is None or self._is_gone(group, time):
             first = time if late else time + route.group_wait
-            group = _Group(route, place[1], first, first)
-            group.log = self._logs.setdefault((route.key, place[1], route.receiver), {})
+            group = _Group(route, own, first, first)
+            group.log = self._logs.setdefault((route.key, own, route.receiver), {})
             self._groups[place] = group
             self._push(first, _FLUSH, group)
         elif not group.flushed and late and self._behaviour.maintenance is not None:
@@ -215,10 +247,10 @@ class _Run:
             self._push(time, _FLUSH, group)
         elif (due := self._aligned(group, time)) < group.next:
             self._flush_at(group, due)
-        before, _ = group.alerts.get(known.number, (episode, firing))
+        before, _ = group.alerts.get(number, (episode, firing))
         if before is not episode and (id(before), route.path) not in self._told:
             self._hold(before, route, Reason.BRIEF, "", time)
-        group.alerts[known.number] = (episode, firing)
+        group.alerts[number] = (episode, firing)
         group.empty = None
 
     def _is_gone(self, group: _Group, time: float) -> bool:
@@ -226,7 +258,7 @@ class _Run:
         pause = self._behaviour.maintenance
         if group.empty is None or pause is None:
             return False
-        removed = self._origin + math.ceil((group.empty - self._origin) / pause) * pause
+        removed = self._started + math.ceil((group.empty - self._started) / pause) * pause
         if removed < time:
             group.next = math.inf
             return True
@@ -288,23 +320,28 @@ class _Run:
         """Whether a flush may have something to say although nothing arrives before it."""
         if group.route.mutes or group.route.active:
             return True
+        if group.route.repeat_interval > self._behaviour.retention:
+            return True  # it is forgotten that it was told
         alerts = (self._numbered[number] for number in group.alerts)
-        return any(
-            known.silences or any(place in self._sources for place, _ in known.ties.targets)
-            for known in alerts
-        )
+        return any(known.silences or known.ties.targets for known in alerts)
 
     def _shown(self, group: _Group, time: float) -> dict[int, tuple[Episode, bool]]:
         """The alerts that nothing holds back, in the stages of Alertmanager's pipeline."""
         shown = {}
         whole = self._quiet(group.route, time)
+        inhibited: dict[int, Episode | None] = {}  # alerts of a group are tied alike
         for number, (episode, firing) in group.alerts.items():
             known = self._numbered[number]
-            source = self._inhibition.by(known.ties, time) if known.ties.targets else None
+            source = None
+            if known.ties.targets:
+                tied = id(known.ties)
+                if tied not in inhibited:
+                    inhibited[tied] = self._inhibition.by(known.ties, time)
+                source = inhibited[tied]
             held = whole
             if source is not None:
-                held = (Reason.INHIBITED, ", ".join(f'{name}="{value}"' for name, value in source.labels))
-            elif held is None:
+                held = (Reason.INHIBITED, source)
+            elif held is None and known.silences:
                 held = next(
                     ((Reason.SILENCED, s.id) for s in known.silences if s.start <= time < s.end), None
                 )
@@ -314,7 +351,7 @@ class _Run:
                 self._hold(episode, group.route, *held, time)
         return shown
 
-    def _quiet(self, route: Route, time: float) -> tuple[Reason, str] | None:
+    def _quiet(self, route: Route, time: float) -> tuple[Reason, str | Episode] | None:
         """Why nobody is told of anything on this route at this time, if that is so."""
         intervals = self._configuration.intervals
 
@@ -333,7 +370,7 @@ class _Run:
         resolved = frozenset(number for number, (_, fires) in shown.items() if not fires)
         entry = group.log.get(integration.name)
         repeat = group.route.repeat_interval
-        if entry is not None and time >= entry.time + min(2 * repeat, self._behaviour.retention):
+        if entry is not None and self._is_forgotten(entry, repeat, time):
             entry = None
         cause = _cause(entry, firing, resolved, integration, time >= self._due(entry, repeat))
         if cause is None:
@@ -355,6 +392,11 @@ class _Run:
             )
         )
 
+    def _is_forgotten(self, entry: _Entry, repeat: float, time: float) -> bool:
+        pause = self._behaviour.cleaning
+        cleaned = self._started + (time - self._started) // pause * pause
+        return cleaned >= entry.time + min(2 * repeat, self._behaviour.retention)
+
     def _due(self, entry: _Entry | None, repeat: float) -> float:
         return math.inf if entry is None else entry.time + repeat - _ROUNDING
 
@@ -363,14 +405,14 @@ class _Run:
 
     # --- what is not told ----------------------------------------------------------------------------
 
-    def _hold(self, episode: Episode, route: Route, reason: Reason, by: str, time: float) -> None:
+    def _hold(self, episode: Episode, route: Route, reason: Reason, by: str | Episode, time: float) -> None:
         self._held.setdefault((id(episode), route.path), (episode, route, reason, by, time))
 
     def _suppressed(self) -> Iterable[Suppressed]:
         for key, (episode, route, reason, by, since) in self._held.items():
-            yield Suppressed(
-                episode, route.receiver, route.path, reason, by, since, never=key not in self._told
-            )
+            named = by if isinstance(by, str) else ", ".join(f'{name}="{value}"' for name, value in by.labels)
+            never = key not in self._told
+            yield Suppressed(episode, route.receiver, route.path, reason, named, since, never)
 
 
 def _cause(

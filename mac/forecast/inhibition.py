@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from mac import matchers
@@ -24,6 +25,10 @@ class Ties:
 
     sources: tuple[Place, ...]
     targets: tuple[tuple[Place, bool], ...]
+
+    def among(self, places: AbstractSet[Place]) -> Ties:
+        """Without the places at which nothing ever inhibits."""
+        return Ties(self.sources, tuple(target for target in self.targets if target[0] in places))
 
 
 def ties(rules: Sequence[InhibitRule], labels: Mapping[str, str]) -> Ties:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mac import durations, matchers
@@ -35,7 +34,7 @@ class Integration:
     send_resolved: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """A node of the tree. Lengths are in seconds; `group_by` is None when each alert is its own group.
 
@@ -94,7 +93,7 @@ class InhibitRule:
         return tuple(labels.get(name, "") for name in self.equal)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """What an alertmanager.yml says of who is told what."""
 
@@ -102,11 +101,6 @@ class Configuration:
     receivers: Mapping[str, tuple[Integration, ...]]
     inhibit_rules: tuple[InhibitRule, ...] = ()
     intervals: Mapping[str, tuple[Interval, ...]] = field(default_factory=dict)
-
-    @cached_property
-    def longest_wait(self) -> float:
-        """Seconds after which a group that fired is told at the latest."""
-        return max(route.group_wait for route in self.root.walk())
 
 
 def read(document: Document) -> Configuration:
@@ -176,7 +170,7 @@ def _route(entry: Document, parent: Route | None, path: str) -> Route:
     )
     children = enumerate(entry.get("routes") or ())
     routes = tuple(_route(child, route, f"{path}/{number}") for number, child in children)
-    return Route(**{**route.__dict__, "routes": routes})
+    return replace(route, routes=routes)
 
 
 def _inhibit_rule(entry: Document) -> InhibitRule:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from mac.kinds.kind import Kind
+from mac.kinds.kind import Kind, no_endpoints
 
 _FRAME = "kind"  # the module that declares what a kind is
 
@@ -21,7 +21,7 @@ DEFAULT = (
 they belong to, and the services that a data platform stands on. Every further kind costs its calls in each
 account and region, so it is asked for (`kinds: all`, or by name)."""
 
-__all__ = ["DEFAULT", "Kind", "all_kinds", "aws_kinds", "names"]
+__all__ = ["DEFAULT", "Kind", "all_kinds", "aws_kinds", "has_endpoints", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -48,3 +48,8 @@ def all_kinds() -> Mapping[str, Kind]:
 def aws_kinds() -> Mapping[str, Kind]:
     """Those that are in AWS, and so can be read from it."""
     return MappingProxyType({name: kind for name, kind in all_kinds().items() if kind.service})
+
+
+def has_endpoints(name: str) -> bool:
+    """Whether mac knows where resources of a kind answer from outside."""
+    return all_kinds()[name].endpoints is not no_endpoints

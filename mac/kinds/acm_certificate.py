@@ -20,7 +20,7 @@ from mac.kinds.kind import (
     timestamp,
     with_tags,
 )
-from mac.model import Lifecycle, Resource
+from mac.model import Endpoint, Lifecycle, Resource
 
 NAME = "acm-certificate"
 
@@ -112,6 +112,16 @@ def transform(place: Place, raw: Raw) -> Resource:
     return certificate(place, raw, NAME)
 
 
+def endpoints(resource: Resource) -> tuple[Endpoint, ...]:
+    """The names of a certificate that something uses, at HTTPS' port: it shows which certificate is really
+    served there. A wildcard names no host, and who trusts a private authority is not known.
+    """
+    if not resource.attributes.get("in_use") or resource.attributes.get("type") == "private":
+        return ()
+    names = [resource.name, *resource.attributes.get("names", ())]
+    return tuple(Endpoint(f"tls://{name}:443", "tls_connect") for name in names if name and "*" not in name)
+
+
 KIND = Kind(
     name=NAME,
     title="ACM certificate",
@@ -122,6 +132,7 @@ KIND = Kind(
     states=STATES,
     namespaces=("AWS/CertificateManager",),
     dimensions=lambda resource: (("CertificateArn", resource.arn),),
+    endpoints=endpoints,
     facts=attribute_facts("in_use", "renewal", "type"),
     fact_names=("in_use", "renewal", "type"),
 )

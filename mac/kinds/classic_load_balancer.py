@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mac.kinds import load_balancer
 from mac.kinds.kind import (
     Api,
     Kind,
@@ -76,6 +77,7 @@ KIND = Kind(
     transform=transform,
     namespaces=("AWS/ELB",),
     dimensions=dimension("LoadBalancerName"),
+    endpoints=load_balancer.endpoints,
     facts=attribute_facts("scheme"),
     fact_names=("scheme",),
 )

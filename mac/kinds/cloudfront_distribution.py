@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mac.kinds.kind import Api, Dimensions, Kind, Place, Raw, attribute_facts, present, tag_map
-from mac.model import Lifecycle, Resource
+from mac.model import Endpoint, Lifecycle, Resource
 
 NAME = "cloudfront-distribution"
 
@@ -57,6 +57,15 @@ def dimensions(resource: Resource) -> Dimensions:
     return (("DistributionId", resource.id), ("Region", "Global"))
 
 
+def endpoints(resource: Resource) -> tuple[Endpoint, ...]:
+    """The names that people use; AWS's own where there is none. A wildcard names no host."""
+    if resource.attributes.get("staging"):
+        return ()
+    aliases = resource.addresses[:-1]
+    names = [alias for alias in aliases if "*" not in alias] or resource.addresses[-1:]
+    return tuple(Endpoint(f"https://{name}", "http_answers") for name in names)
+
+
 KIND = Kind(
     name=NAME,
     title="CloudFront distribution",
@@ -71,6 +80,7 @@ KIND = Kind(
     global_=True,
     namespaces=("AWS/CloudFront",),
     dimensions=dimensions,
+    endpoints=endpoints,
     facts=attribute_facts("staging"),
     fact_names=("staging",),
 )

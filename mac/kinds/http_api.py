@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mac.kinds.kind import Api, Kind, Place, Raw, attribute_facts, dimension, present, timestamp
-from mac.model import Resource
+from mac.model import Endpoint, Resource
 
 NAME = "http-api"
 
@@ -36,6 +36,13 @@ def transform(place: Place, raw: Raw) -> Resource:
     )
 
 
+def endpoints(resource: Resource) -> tuple[Endpoint, ...]:
+    """A WebSocket API has none: it does not answer a plain request."""
+    if resource.attributes.get("protocol") != "http" or not resource.attributes.get("default_endpoint"):
+        return ()
+    return tuple(Endpoint(f"https://{address}", "http_answers") for address in resource.addresses)
+
+
 KIND = Kind(
     name=NAME,
     title="HTTP or WebSocket API",
@@ -47,6 +54,7 @@ KIND = Kind(
     transform=transform,
     namespaces=("AWS/ApiGateway",),
     dimensions=dimension("ApiId"),
+    endpoints=endpoints,
     facts=attribute_facts("protocol"),
     fact_names=("protocol",),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from mac.model import Lifecycle, Resource
+from mac.model import Endpoint, Lifecycle, Resource
 
 Raw = Mapping[str, Any]
 """A part of an AWS answer, in botocore's spelling."""
@@ -74,6 +74,10 @@ def no_standby(resource: Resource) -> tuple[Dimensions, ...]:
     return ()
 
 
+def no_endpoints(resource: Resource) -> tuple[Endpoint, ...]:
+    return ()
+
+
 def no_facts(resource: Resource) -> Mapping[str, str]:
     return {}
 
@@ -110,6 +114,8 @@ class Kind:
     `ended`: the id of what `transform` returned None for, where AWS goes on listing what has ended.
     `global_`: it is read once an account. `home`: the region of a global kind whose service is regional.
     `like`: the kind whose standards apply as well, as far as they do not read CloudWatch.
+    `endpoints`: where a resource answers from outside; standards for the kind `endpoint` apply to one that
+    does.
     `namespaces`, `dimensions`: the CloudWatch metrics of a resource. `standby`: the dimensions of further
     machines behind it, each of which has the same metrics. `parts`: a dimension that some of its metrics have
     beside → its values, one for each part of the resource. `facts`: labels to match by.
@@ -135,6 +141,7 @@ class Kind:
     fact_names: tuple[str, ...] = ()
     ended: Callable[[Raw], str] | None = None
     like: str = ""
+    endpoints: Callable[[Resource], tuple[Endpoint, ...]] = no_endpoints
 
     def lifecycle(self, state: str) -> Lifecycle:
         return self.states.get(state, Lifecycle.IN_SERVICE)

@@ -1,4 +1,4 @@
-"""Application, Network and Gateway Load Balancers."""
+"""Application, Network and Gateway Load Balancers, with the ports on which they listen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mac.kinds.kind import (
     tag_map,
     timestamp,
 )
-from mac.model import Lifecycle, Resource
+from mac.model import Endpoint, Lifecycle, Resource
 
 NAME = "load-balancer"
 
@@ -34,6 +34,7 @@ NAMESPACES = {
 
 _TAGS = "DescribeTags"
 _TAG_BATCH = 20  # AWS's limit
+_GONE = "LoadBalancerNotFound"
 TAG_CALLS = {_TAGS: "elasticloadbalancing:DescribeTags"}
 
 
@@ -55,8 +56,13 @@ def suffix(arn: str) -> str:
 
 
 def fetch(api: Api, place: Place) -> Iterator[Raw]:
+    def described(balancer: Raw) -> Raw:
+        arn = balancer["LoadBalancerArn"]
+        listeners = api.pages("DescribeListeners", "Listeners", size=400, gone=(_GONE,), LoadBalancerArn=arn)
+        return {**balancer, "Listeners": list(listeners)}
+
     listed = api.pages("DescribeLoadBalancers", "LoadBalancers", size=400)
-    yield from with_tags(api, listed, "LoadBalancerArn", "LoadBalancerNotFound")
+    yield from api.each(described, with_tags(api, listed, "LoadBalancerArn", _GONE))
 
 
 def transform(place: Place, raw: Raw) -> Resource:
@@ -78,6 +84,12 @@ def transform(place: Place, raw: Raw) -> Resource:
                 "scheme": raw.get("Scheme"),
                 "zones": sorted(z["ZoneName"] for z in raw.get("AvailabilityZones") or ()),
                 "vpc": raw.get("VpcId"),
+                # Those of a gateway load balancer have neither protocol nor port.
+                "listeners": sorted(
+                    f"{at['Protocol'].lower()}:{at['Port']}"
+                    for at in raw.get("Listeners") or ()
+                    if at.get("Protocol") and at.get("Port")
+                ),
             }
         ),
         launched=timestamp(raw.get("CreatedTime")),
@@ -88,16 +100,43 @@ def dimensions(resource: Resource) -> Dimensions:
     return (("LoadBalancer", suffix(resource.arn)),)
 
 
+_PROBED = {
+    "http": ("http", "http_answers"),
+    "https": ("https", "http_answers_unverified"),
+    "tcp": ("tcp", "tcp_connect"),
+    "tcp_udp": ("tcp", "tcp_connect"),
+    "tcp_quic": ("tcp", "tcp_connect"),
+    "tls": ("tls", "tls_connect_unverified"),
+    "ssl": ("tls", "tls_connect_unverified"),
+}
+"""Protocol of a listener → the scheme of its endpoint, and the module that probes it. What cannot be told
+alive from outside, as UDP, is not here. Certificates have other names than AWS's."""
+
+
+def endpoints(resource: Resource) -> tuple[Endpoint, ...]:
+    """One for each listener, whether the load balancer is internal or not: the cell lies in its region."""
+    return tuple(
+        Endpoint(f"{_PROBED[protocol][0]}://{resource.addresses[0]}:{port}", _PROBED[protocol][1])
+        for protocol, _, port in (at.partition(":") for at in resource.attributes.get("listeners", ()))
+        if protocol in _PROBED and resource.addresses
+    )
+
+
 KIND = Kind(
     name=NAME,
     title="load balancer",
     service="elbv2",
-    calls={"DescribeLoadBalancers": "elasticloadbalancing:DescribeLoadBalancers", **TAG_CALLS},
+    calls={
+        "DescribeLoadBalancers": "elasticloadbalancing:DescribeLoadBalancers",
+        "DescribeListeners": "elasticloadbalancing:DescribeListeners",
+        **TAG_CALLS,
+    },
     fetch=fetch,
     transform=transform,
     states=STATES,
     namespaces=tuple(NAMESPACES.values()),
     dimensions=dimensions,
+    endpoints=endpoints,
     facts=attribute_facts("type", "scheme"),
     fact_names=("scheme", "type"),
 )

@@ -16,7 +16,7 @@ from mac.kinds.kind import (
     tag_map,
     with_tags,
 )
-from mac.model import Lifecycle, Resource
+from mac.model import Endpoint, Lifecycle, Resource
 
 NAME = "opensearch-domain"
 
@@ -85,6 +85,13 @@ def dimensions(resource: Resource) -> Dimensions:
     return (("DomainName", resource.id), ("ClientId", resource.account))
 
 
+def endpoints(resource: Resource) -> tuple[Endpoint, ...]:
+    """Only of a public domain: one in a VPC answers to what its security groups let in."""
+    if resource.attributes.get("vpc"):
+        return ()
+    return tuple(Endpoint(f"https://{address}", "http_answers") for address in resource.addresses)
+
+
 KIND = Kind(
     name=NAME,
     title="OpenSearch domain",
@@ -99,6 +106,7 @@ KIND = Kind(
     states=STATES,
     namespaces=("AWS/ES",),
     dimensions=dimensions,
+    endpoints=endpoints,
     facts=attribute_facts("engine", "instance_type"),
     fact_names=("engine", "instance_type"),
 )

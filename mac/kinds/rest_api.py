@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mac.kinds.kind import Api, Dimensions, Kind, Place, Raw, attribute_facts, present, timestamp
-from mac.model import Lifecycle, Resource
+from mac.model import Endpoint, Lifecycle, Resource
 
 NAME = "rest-api"
 
@@ -53,6 +53,15 @@ def dimensions(resource: Resource) -> Dimensions:
     return (("ApiName", resource.name),)
 
 
+def endpoints(resource: Resource) -> tuple[Endpoint, ...]:
+    """The host; a path must name a stage and a method, or only API Gateway itself answers."""
+    if not resource.attributes.get("default_endpoint") or resource.attributes.get("endpoint") == "private":
+        return ()
+    suffix = "amazonaws.com.cn" if resource.arn.startswith("arn:aws-cn:") else "amazonaws.com"
+    host = f"{resource.id}.execute-api.{resource.region}.{suffix}"
+    return (Endpoint(f"https://{host}", "http_answers"),)
+
+
 KIND = Kind(
     name=NAME,
     title="REST API",
@@ -65,6 +74,7 @@ KIND = Kind(
     states=STATES,
     namespaces=("AWS/ApiGateway",),
     dimensions=dimensions,
+    endpoints=endpoints,
     facts=attribute_facts("endpoint"),
     fact_names=("endpoint",),
 )

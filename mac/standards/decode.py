@@ -15,6 +15,7 @@ from mac.model import (
     CloudWatchMetric,
     ConfigAggregator,
     EnabledRegions,
+    Endpoint,
     Exemption,
     GrafanaProvider,
     Guards,
@@ -28,10 +29,13 @@ from mac.model import (
     Package,
     Panel,
     Parameter,
+    Probe,
+    ProbeModule,
     Project,
     Receiver,
     Scrape,
     Service,
+    ServiceEndpoint,
     Standard,
     StandardAlert,
     StandardRecording,
@@ -41,6 +45,7 @@ from mac.model import (
     Via,
     WorkingHours,
 )
+from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
 from mac.standards import access, objectives, record, sensors
 
@@ -48,6 +53,7 @@ Raw = Mapping[str, Any]
 
 _NAME: Pointer = ("metadata", "name")
 QUERY: Pointer = ("spec", "prometheus", "query")
+ALERTMANAGER_API: Pointer = ("spec", "alertmanager", "api")
 
 _LABELS = (
     LabelSource(conventions.SERVICE, ("service",)),
@@ -71,6 +77,8 @@ def project(document: Document) -> Project:
     settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
     if "query" in settings:
         settings["query"] = access.read(document, QUERY, settings["query"])
+    if "api" in settings:
+        settings["alertmanager_api"] = access.read(document, ALERTMANAGER_API, settings.pop("api"))
     if "alertmanagers" in settings:
         settings["alertmanagers"] = tuple(settings["alertmanagers"])
     return Project(
@@ -110,6 +118,16 @@ def project(document: Document) -> Project:
             for n, raw in enumerate(spec.get("packages", ()))
         ),
         downloads=sensors.downloads(document),
+        probe_modules={
+            name: ProbeModule(
+                name,
+                raw["prober"],
+                dict(raw.get(raw["prober"], {})),
+                raw.get("timeout", ""),
+                document.location(("spec", "probe_modules", name), key=True),
+            )
+            for name, raw in spec.get("probe_modules", {}).items()
+        },
         location=document.location(("spec",), key=True),
         **settings,
     )
@@ -226,6 +244,7 @@ def standard(document: Document) -> Standard:
         scrape=Scrape(**spec["scrape"]) if "scrape" in spec else None,
         sensors=sensors.sensors(document),
         cloudwatch=_cloudwatch(document, spec["cloudwatch"]) if "cloudwatch" in spec else None,
+        probe=_probe(document, spec["probe"]) if "probe" in spec else None,
         recording=tuple(_recording(document, n, raw) for n, raw in enumerate(spec.get("recording", ()))),
         alerts=tuple(_alert(document, n, raw) for n, raw in enumerate(spec.get("alerts", ()))),
         panels=tuple(_panel(document, n, raw) for n, raw in enumerate(panels)),
@@ -269,6 +288,14 @@ def _cloudwatch(document: Document, raw: Raw) -> CloudWatch:
     )
     times = {key: raw[key] for key in ("period", "length") if key in raw}
     return CloudWatch(raw["namespace"], metrics, **times)
+
+
+def _probe(document: Document, raw: Raw) -> Probe:
+    at: Pointer = ("spec", "probe")
+    given: dict[str, Any] = {key: raw[key] for key in ("module", "scheme", "port") if key in raw}
+    if "path" in raw:
+        given["path"] = _text(document, (*at, "path"), raw["path"])
+    return Probe(**given, location=document.location(at, key=True))
 
 
 def _recording(document: Document, n: int, raw: Raw) -> StandardRecording:
@@ -339,8 +366,22 @@ def service(document: Document, default_tier: int) -> Service:
         slos=tuple(
             objectives.slo_of(document, ("spec", "slo", n), raw) for n, raw in enumerate(spec.get("slo", ()))
         ),
+        endpoints=tuple(
+            _endpoint(document, ("spec", "endpoints", n), raw)
+            for n, raw in enumerate(spec.get("endpoints", ()))
+        ),
         budget=_budget(document),
         location=document.location(_NAME),
+    )
+
+
+def _endpoint(document: Document, at: Pointer, raw: Raw) -> ServiceEndpoint:
+    _, usual = SCHEMES[raw["url"].partition("://")[0]]
+    return ServiceEndpoint(
+        Endpoint(raw["url"], raw.get("module", usual)),
+        raw.get("environment", ""),
+        raw.get("cell", ""),
+        document.location((*at, "url")),
     )
 
 

@@ -14,7 +14,18 @@ from mac import conventions, durations, kinds, parameters
 from mac.model import GLOBAL_REGION, InventoryConfig, Service, Unwatched
 from mac.problems import Location, Problem, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import access, cycles, decode, objectives, record, sensors, standard, teams, values
+from mac.standards import (
+    access,
+    cycles,
+    decode,
+    objectives,
+    probes,
+    record,
+    sensors,
+    standard,
+    teams,
+    values,
+)
 from mac.standards.written import Written
 from mac.testcases import StandardTest
 
@@ -68,9 +79,12 @@ def _project(written: Written) -> Iterator[Problem]:
         yield from _overrides(document, ("spec", "environments", environment, "parameters"), written)
     for n, unwatched in enumerate(settings.unwatched):
         yield from _unwatched(document, ("spec", "unwatched", n), unwatched)
+    yield from probes.check_modules(settings, document)
     yield from sensors.check_downloads(settings, (item for item, _ in written.standards.values()))
     yield from record.check(settings.git, settings.targets, document)
     yield from teams.check_maintenance(settings.maintenance, document, written)
+    if settings.alertmanager_api:
+        yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)
     if settings.query:
         yield from access.check(settings.query, document, decode.QUERY)
     elif settings.guards.forecast:
@@ -197,6 +211,7 @@ def _service(service: Service, document: Document, written: Written) -> Iterator
     yield from _overrides(document, ("spec", "parameters"), written)
     for n, exemption in enumerate(spec.get("exemptions", ())):
         yield from _exemption(service, document, ("spec", "exemptions", n), exemption, written)
+    yield from probes.check_endpoints(service, document, written)
     standards = {name: found for name, (found, _) in written.standards.items()}
     yield from objectives.check_slos(document, service.slos, standards, written.standard_names())
     yield from objectives.check_names(service.name, written.slos_of(service))

@@ -36,7 +36,7 @@ _HARMLESS = {
 
 SECTIONS = {
     "Team": ("receivers", "after_hours", "environments"),
-    "Project": ("packages", "prometheus", "git"),
+    "Project": ("packages", "prometheus", "alertmanager", "git"),
 }
 """Kind of document → where in its spec receivers, sources or servers stand."""
 
@@ -61,7 +61,7 @@ def _secrets(document: Document) -> Iterator[tuple[Location, Problem]]:
     spec = document.data.get("spec")
     for section in SECTIONS[document.data["kind"]] if isinstance(spec, dict) else ():
         for pointer, key, value, integration in _fields(("spec", section), spec.get(section), ""):
-            ours = section == "prometheus"
+            ours = section in ("prometheus", "alertmanager")
             fault = _fault_of_server(key, value) if ours else _fault(key, value, integration)
             if fault:
                 problem = Problem(document.location(pointer), "plain-secret", *fault)
@@ -128,3 +128,10 @@ def _address_with_secret(value: str) -> bool:
         )
     except ValueError:
         return False
+
+
+def in_query(url: str) -> str:
+    """The name of a parameter in a URL's query that holds a secret in all likelihood, or nothing."""
+    # urlsplit would judge an address in brackets as well.
+    names = [name for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True)]
+    return next((name for name in names if _SECRET_PARAMETER.search(name)), "")

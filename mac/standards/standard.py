@@ -10,7 +10,7 @@ from mac import conventions, durations, kinds, parameters
 from mac.model import EACH_PART, CloudWatch, Parameter, Scrape, Standard, StandardAlert, Text
 from mac.problems import Location, Problem, Severity, did_you_mean
 from mac.source import Document, Pointer
-from mac.standards import objectives, sensors
+from mac.standards import objectives, probes, sensors
 from mac.standards.written import Written
 
 EVERYWHERE = (*conventions.TAXONOMY, conventions.ACCOUNT, conventions.REGION, conventions.RESOURCE_ID)
@@ -43,6 +43,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
         interval = written.project[0].scrape_interval if written.project else _DEFAULT_INTERVAL
         yield from _scrape(standard.scrape, interval, document)
     yield from sensors.check(standard, document)
+    yield from probes.check(standard, document, written)
     if standard.cloudwatch:
         yield from _cloudwatch(standard.cloudwatch.period, standard.cloudwatch.length, document)
         yield from _namespace(standard.cloudwatch.namespace, standard.applies_to.kind, document)
@@ -104,6 +105,8 @@ def _texts(standard: Standard) -> Iterator[Text]:
         yield from (alert.expr, alert.for_, alert.keep_firing_for, alert.summary, alert.description)
     for indicator in standard.indicators.values():
         yield from indicator.queries
+    if standard.probe:
+        yield standard.probe.path
     for panel in standard.panels:
         yield panel.expr
         if panel.threshold:
@@ -219,6 +222,14 @@ def check_names(standards: Iterable[tuple[Standard, Document]]) -> Iterator[Prob
         if standard.scrape:
             place = document.location(("spec", "scrape", "job"))
             owner, other = jobs.setdefault(standard.scrape.job, (standard.name, place))
+            if _is_reserved(standard.scrape.job):
+                message = "this is the name of a job of mac's own"
+                yield Problem(place, "duplicate-name", message, "give it another name")
             if owner != standard.name:
                 message = f"the standard {owner} scrapes a job of this name already, at {other}"
                 yield Problem(place, "duplicate-name", message, "give it another name")
+
+
+def _is_reserved(job: str) -> bool:
+    own = (conventions.CLOUDWATCH_JOB, conventions.BLACKBOX_JOB)
+    return job in own or job.startswith(conventions.PROBE_JOB_PREFIX)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Allow that AWS answered nothing: generate from what was known before, this once.",
 )
+@click.option("--allow-noise", is_flag=True, help="Allow more notifications than the budgets, this once.")
 @click.option("--engines", is_flag=True, help="Fail when promtool or amtool is missing.")
 @options.output_format("text", "json")
 @click.pass_obj
@@ -55,13 +56,15 @@ def command(
     allow_shrink: bool,
     allow_empty: bool,
     allow_stale: bool,
+    allow_noise: bool,
     engines: bool,
     output_format: str,
 ) -> None:
     """Generate the configuration, and commit it."""
-    from mac import emit, guards, pipeline, summary
+    from mac import emit, forecasting, guards, pipeline, summary
     from mac.cli import problems
 
+    noise = allow_noise or guards.FORECAST in allow
     request = pipeline.Request(
         root=root,
         snapshot=snapshot,
@@ -73,6 +76,7 @@ def command(
         remote=remote,
         allow=allow | guards.named(shrink=allow_shrink, empty=allow_empty, stale=allow_stale),
         engines_required=engines,
+        guard=pipeline.unguarded if noise else forecasting.guard(forecasting.Request(root)),
     )
     with progress.stage_progress() as report_progress:
         outcome = pipeline.generate(request, report_progress)
