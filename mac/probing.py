@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mac import conventions, durations, endpoints, rules, templating
-from mac.model import Binding, Catalog, Endpoint, Member, Probe, ProbeModule, Project
+from mac import conventions, durations, endpoints, rules, scraping, templating
+from mac.model import Binding, Catalog, Cell, Endpoint, Member, Probe, ProbeModule, Project
 from mac.problems import Problem, Severity
 from mac.templating import Mode, TemplateError
 
@@ -45,7 +45,7 @@ def targets(
     return {module: [group for _, group in groups] for module, groups in ordered.items()}, tuple(problems)
 
 
-def scrape_configs(project: Project, modules: Iterable[ProbeModule]) -> Iterator[Document]:
+def scrape_configs(project: Project, cell: Cell, modules: Iterable[ProbeModule]) -> Iterator[Document]:
     """The jobs of these modules, and the one that asks the exporter for itself."""
     for module in modules:
         yield {
@@ -55,12 +55,7 @@ def scrape_configs(project: Project, modules: Iterable[ProbeModule]) -> Iterator
             "metrics_path": "/probe",
             "params": {"module": [module.name]},
             "scheme": "http",
-            "file_sd_configs": [
-                {
-                    "files": [f"targets/{conventions.slug(conventions.probe_job(module.name))}.json"],
-                    "refresh_interval": "30s",
-                }
-            ],
+            **scraping.discovery(project, cell, conventions.probe_job(module.name)),
             "relabel_configs": [
                 {"source_labels": ["__address__"], "target_label": "__param_target"},
                 {"source_labels": ["__param_target"], "target_label": "instance"},

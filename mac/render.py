@@ -262,7 +262,7 @@ def _probes(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) 
         modules=[module.name for module in modules],
         standards=sorted({b.standard.name for b in probing_ones}),
     )
-    return list(probing.scrape_configs(catalog.project, modules))
+    return list(probing.scrape_configs(catalog.project, cell, modules))
 
 
 def _heartbeat(tree: _Tree, catalog: Catalog, cell: Cell) -> None:

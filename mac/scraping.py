@@ -102,16 +102,16 @@ def _scrape_config(project: Project, cell: Cell, scrape: Scrape) -> Document:
         "scrape_timeout": min(scrape.timeout or "10s", interval, key=lambda t: durations.seconds(t) or 0),
         "metrics_path": scrape.path,
         "scheme": scrape.scheme,
-        **_discovery(project, cell, scrape),
+        **discovery(project, cell, scrape.job),
     }
 
 
-def _discovery(project: Project, cell: Cell, scrape: Scrape) -> Document:
+def discovery(project: Project, cell: Cell, job: str) -> Document:
     """Where Prometheus finds the targets of a job: beside its configuration, or outside of Git."""
-    kept, path = project.targets, conventions.targets_file(cell.name, scrape.job)
+    kept, path = project.targets, conventions.targets_file(cell.name, job)
     if kept.kept == "http_sd":
         return {"http_sd_configs": [{"url": f"{kept.url}/{path}", "refresh_interval": _REFRESH}]}
-    beside = f"targets/{conventions.slug(scrape.job)}.json"
+    beside = f"targets/{conventions.slug(job)}.json"
     name = f"{kept.folder}/{path}" if kept.kept == "file" else beside
     return {"file_sd_configs": [{"files": [name], "refresh_interval": _REFRESH}]}
 

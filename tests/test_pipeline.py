@@ -479,4 +479,4 @@ def test_when_aws_answers_nothing_at_all_the_run_fails_until_that_is_allowed(
     assert run_mac("-C", repository, "inventory", env=nobody).returncode == 3
     allowed = run_mac("-C", repository, "generate", "--allow-stale", env=nobody)
     assert allowed.returncode == 0
-    assert f"{HOSTS} targets" in allowed.stdout
+    assert f"{HOSTS + 2} targets" in allowed.stdout
