@@ -15,6 +15,10 @@ from mac.problems import EngineError
 
 T = TypeVar("T")
 
+AT_ONCE = 2
+"""Each job of each Prometheus takes one of the user's inotify instances, of which there are 128 by default;
+where there is none left, Prometheus says so in its log and has no targets."""
+
 PATIENCE = 90.0
 """Seconds in which a server must show what it was given: target files are read in its own time."""
 
@@ -66,13 +70,26 @@ def shown(api: servers.Prometheus, jobs: set[str]) -> Counts:
     )
 
 
-def check(output: Path, engine: engines.Engine, report: Callable[[Cell], None]) -> None:
-    """Starts every cell's Prometheus on the generated configuration in `output`, all at once.
+def check(
+    output: Path, engine: engines.Engine, report: Callable[[Cell], None], *, at_once: int = AT_ONCE
+) -> None:
+    """Starts every cell's Prometheus on the generated configuration in `output`, some `at_once`.
 
     Raises EngineError when one refuses it, or does not show what the provenance names.
     """
     provenance = emit.read_json((output / conventions.PROVENANCE).read_bytes())
-    expectations = named(provenance)
+    expectations = tuple(named(provenance).items())
+    for begin in range(0, len(expectations), at_once):
+        _check(output, engine, provenance, dict(expectations[begin : begin + at_once]), report)
+
+
+def _check(
+    output: Path,
+    engine: engines.Engine,
+    provenance: Mapping[str, Any],
+    expectations: Mapping[str, Counts],
+    report: Callable[[Cell], None],
+) -> None:
     with contextlib.ExitStack() as stack:
         running = {
             name: stack.enter_context(
