@@ -184,6 +184,7 @@ CODES: dict[str, str] = {
     "edited-file": "a generated file was changed by hand",
     # deployment
     "unknown-cell": "a destination is to get the files of a cell that was not generated",
+    "over-quota": "what is deployed is larger than its destination takes",
     # guards
     "guard-shrink": "the plan removes more than the guard allows",
     "zero-rules": "the plan has no rules",
