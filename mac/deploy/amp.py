@@ -1,8 +1,8 @@
 """Amazon Managed Service for Prometheus: the rules of a cell, or the Alertmanager configuration.
 
 A rule file of the cell becomes a rule groups namespace of its own, or several where it is larger than one may
-be. A tag says that they are mac's: others are left alone. AWS checks a definition after it has taken it, so each
-is waited for.
+be. A tag says that they are mac's: others are left alone. AWS checks a definition after it has taken it, so
+each is waited for.
 """
 
 from __future__ import annotations
