@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mac import diff, emit, files, process, render, schema, templates, validate
+from mac import diff, emit, engines, files, process, render, schema, templates, validate
 from mac.bind import bind
 from mac.manifests import objects
 from mac.model import Catalog, Probe, Receiver, Resource, Standard, Team, WorkingHours
@@ -431,3 +431,15 @@ def test_kustomize_builds_every_object(tmp_path: Path) -> None:
         for entry in entries
         if entry["kind"] == "manifest" and "name" in entry
     )
+
+
+def test_the_spec_of_a_prometheus_rule_is_a_rule_file_that_promtool_takes(tmp_path: Path) -> None:
+    result = rendered(instance(1), instance(2, tags={"service": "a: {{b}}\n---", "role": "web"}))
+    paths = []
+    for n, document in enumerate(manifests(result, "PrometheusRule").values()):
+        paths.append(tmp_path / f"{n}.yml")
+        paths[-1].write_text(emit.yaml(document["spec"]))
+    assert len(paths) == 2
+    assert engines.require("promtool").check_rules(paths) == ()
+    paths[0].write_text(emit.yaml({"groups": [{"name": "x", "every": "30s"}]}))
+    assert engines.require("promtool").check_rules(paths) != ()
