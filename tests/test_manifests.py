@@ -18,6 +18,7 @@ from mac.bind import bind
 from mac.manifests import objects
 from mac.model import Catalog, Probe, Receiver, Resource, Standard, Team, WorkingHours
 from mac.operator_model import AlertmanagerAs, OperatorSettings
+from mac.problems import Severity
 from mac.record_model import TargetFiles
 from tests import builders
 from tests.builders import instance, snapshot, standard
@@ -197,6 +198,13 @@ def test_what_a_template_adds_and_no_object_has_a_place_for_is_told() -> None:
     result = rendered(instance(), texts={"prometheus/prometheus.yml.j2": own})
     [told] = [p for p in result.problems if p.code == "operator-inexpressible"]
     assert told.message.startswith("remote_write: it belongs to the object of the Prometheus")
+    assert told.severity is Severity.WARNING, "the object of the Prometheus is the user's"
+    jobs = '\nscrape_configs:\n  - job_name: own\n    ec2_sd_configs: [{region: "us-east-1"}]\n'
+    own = TEMPLATES["prometheus/prometheus.yml.j2"].replace("\nscrape_configs:\n", jobs)
+    result = rendered(instance(), texts={"prometheus/prometheus.yml.j2": own})
+    [told] = [p for p in result.problems if p.code == "operator-inexpressible"]
+    assert told.message == "scrape job own: it has ec2_sd_configs, which mac does not carry over"
+    assert told.severity is Severity.ERROR
 
 
 # --- Alertmanager ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions
@@ -15,7 +16,7 @@ from mac.manifests import alerting, objects, rules, scraping
 from mac.manifests.objects import Manifest
 from mac.model import Catalog, Json
 from mac.operator_model import AlertmanagerAs, OperatorSettings
-from mac.problems import Location, Problem
+from mac.problems import Location, Problem, Severity
 
 Read = Callable[[str], Json]
 """Path → the value of a generated file."""
@@ -55,18 +56,33 @@ class _Made:
         self.problems: list[Problem] = []
 
     def rules(self) -> Iterator[Manifest]:
+        """Of the rule files that a Prometheus loads; those of a ruler are not for it."""
+        loaded = {
+            f"{path.rpartition('/')[0]}/{pattern}"
+            for path, _ in self._of("prometheus")
+            for pattern in self._read(path).get("rule_files") or ()
+        }
         for path, entry in self._of("rules"):
-            interval = self._catalog.project.evaluation_interval
-            yield from rules.manifests(self._settings, self._read(path), entry, interval)
+            if any(PurePosixPath(path).match(pattern) for pattern in loaded):
+                interval = self._catalog.project.evaluation_interval
+                yield from rules.manifests(self._settings, self._read(path), entry, interval)
 
     def scraping(self) -> Iterator[Manifest]:
+        """Once for a cell, of which there may be several Prometheus that collect the same."""
+        done: dict[str, Json] = {}
         for path, entry in self._of("prometheus"):
             document, folder = self._read(path), path.rpartition("/")[0]
+            for key in self._beyond(document):
+                why = "it belongs to the object of the Prometheus, which mac does not write"
+                self._tell(path, key, why, Severity.WARNING)
+            scrapes = document.get("scrape_configs") or []
+            if done.setdefault(folder, scrapes) is not scrapes:
+                if done[folder] != scrapes:
+                    self._tell(path, "scrape_configs", "another Prometheus of the cell has others")
+                continue
             names = (p for p, e in self._of("targets") if e["cell"] == entry["cell"])
             targets = {name.removeprefix(f"{folder}/"): self._read(name) for name in names}
-            for key in self._beyond(document):
-                self._tell(path, key, "it belongs to the object of the Prometheus, which mac does not write")
-            for scrape in document.get("scrape_configs") or ():
+            for scrape in scrapes:
                 try:
                     yield from scraping.manifests(self._settings, scrape, entry, targets)
                 except scraping.InexpressibleError as error:
@@ -92,10 +108,13 @@ class _Made:
     def _beyond(self, document: Mapping[str, Any]) -> Iterator[str]:
         """What a template has added that no object here has a place for."""
         yield from sorted(document.keys() - set(_OF_CELL))
-        yield from (f"global.{key}" for key in sorted(document["global"].keys() - set(_OF_GLOBAL)))
+        for section, known in (("global", _OF_GLOBAL), ("alerting", ("alertmanagers",))):
+            inner = document.get(section) or {}
+            yield from (f"{section}.{key}" for key in sorted(inner.keys() - set(known)))
 
-    def _tell(self, path: str, what: str, why: str) -> None:
-        self.problems.append(Problem(Location(path), "operator-inexpressible", f"{what}: {why}"))
+    def _tell(self, path: str, what: str, why: str, severity: Severity = Severity.ERROR) -> None:
+        problem = Problem(Location(path), "operator-inexpressible", f"{what}: {why}", "", severity)
+        self.problems.append(problem)
 
     def _untold(self, path: str, what: str, why: str) -> None:
         """At the team's document, where there is one: names of its receivers and times begin with its own."""
