@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -451,3 +452,29 @@ def test_the_spec_of_a_prometheus_rule_is_a_rule_file_that_promtool_takes(tmp_pa
     assert engines.require("promtool").check_rules(paths) == ()
     paths[0].write_text(emit.yaml({"groups": [{"name": "x", "every": "30s"}]}))
     assert engines.require("promtool").check_rules(paths) != ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "value"),
+    [
+        ("PrometheusRule", ("spec", "groups", 0, "interval"), "half an hour"),
+        ("PrometheusRule", ("spec", "groups", 0, "rules", 0, "expression"), "up"),
+        ("ScrapeConfig", ("spec", "scheme"), "ftp"),
+        ("ScrapeConfig", ("spec", "staticConfigs", 0, "targets"), []),
+        ("ScrapeConfig", ("metadata", "name"), "Mac_web"),
+        ("AlertmanagerConfig", ("spec", "route", "routes", 0, "groupby"), ["service"]),
+        ("AlertmanagerConfig", ("spec", "route", "routes", 0, "routes", 0, "matchers", 0, "matchType"), "=="),
+        ("AlertmanagerConfig", ("spec", "receivers", 1, "slackConfigs", 0, "apiURL"), "https://example.com"),
+    ],
+)
+def test_the_definitions_refuse_what_a_cluster_would_refuse_or_drop(
+    kind: str, where: tuple[str | int, ...], value: Any
+) -> None:
+    document = json.loads(json.dumps(only(alerting(team(SLACK)), kind)))
+    assert schema.check(document, f"operator/{kind.lower()}") == ()
+    inner = document
+    for step in where[:-1]:
+        inner = inner[step]
+    inner[where[-1]] = value
+    [fault] = schema.check(document, f"operator/{kind.lower()}")
+    assert fault.pointer[: len(where)] == where
