@@ -221,6 +221,7 @@ BROKEN = {
     "every_alert_has_its_section_in_the_runbook": [
         ("runbook", "## ShopFull", "## ShopEmpty"),
         ("runbook", "**Impact.** b", ""),
+        ("runbook", "**Impact.** b", "**Impact.** As above."),
     ],
     "its_dashboard_shows_what_alerts": [
         ("standard", ', threshold: "1"', ""),
