@@ -320,6 +320,16 @@ def every_alert_has_its_section_in_the_runbook(subject: Subject) -> Iterator[Com
 
 
 @rule
+def panels_that_the_runbook_names_are_there(subject: Subject) -> Iterator[Complaint]:
+    titles = {panel.title for panel in subject.standard.panels}
+    for section in subject.runbook.split("\n## ")[1:]:
+        alert, _, text = section.partition("\n")
+        for named in re.findall(r"\*([^*]+)\*", text.replace("**", "")) if "panel" in text else ():
+            if " ".join(named.split()) not in titles:
+                yield alert, f"the runbook names *{named}*, which is no panel"
+
+
+@rule
 def its_dashboard_shows_what_alerts(subject: Subject) -> Iterator[Complaint]:
     panels = subject.standard.panels
     if not panels:

@@ -223,6 +223,9 @@ BROKEN = {
         ("runbook", "**Impact.** b", ""),
         ("runbook", "**Impact.** b", "**Impact.** As above."),
     ],
+    "panels_that_the_runbook_names_are_there": [
+        ("runbook", "**Impact.** b", "**Impact.** Look at the panel *Ships*."),
+    ],
     "its_dashboard_shows_what_alerts": [
         ("standard", ', threshold: "1"', ""),
         ("standard", "description: Shops.", "unit: short"),
