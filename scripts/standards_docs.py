@@ -37,8 +37,8 @@ must show.
 
 - *for* is the kind of resource and, where it is not for all of them, the labels that one must have.
 - *layers*: the [sensors](sensors.md) that machines get, or that are only checked there, since they come with
-  what is watched; how it is collected (`scrape` with its port, `cloudwatch`, or `probe`), the recorded series,
-  the panels of its dashboard. Each has a runbook.
+  what is watched; how it is collected (`scrape` with its port, `cloudwatch`, or `probe`), the series that are
+  recorded, the panels of its dashboard. Each has a runbook.
 - *alerts* counts all of them, and in brackets those that page.
 - *SLIs* are the indicators that an [SLO](slo.md) of a service can name.
 - *cases*: in how many some alert fires, in how many none does, and in how many of all machines are terminated
