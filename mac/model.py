@@ -306,9 +306,8 @@ class Unwatched:
 class Addresses:
     """Where people's browsers reach what alerts and dashboards link to; "" leaves the link out.
 
-    `prometheus` may hold `{cell}`, which stands for a cell's name. `grafana` has the generated dashboards.
-    `repository` is where the files of the monitoring repository are read, `site` where `mac docs` was
-    published. Each ends with a slash.
+    `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
+    monitoring repository are read, `site` where `mac docs` was published. Each ends with a slash.
     """
 
     grafana: str = ""
