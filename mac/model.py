@@ -304,12 +304,13 @@ class Unwatched:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where people's browsers reach what dashboards link to; "" leaves the link out.
+    """Where people's browsers reach what alerts and dashboards link to; "" leaves the link out.
 
     `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
-    monitoring repository are read, `site` where `mac docs` was published; both end with a slash.
+    monitoring repository are read, `site` where `mac docs` was published. Each ends with a slash.
     """
 
+    grafana: str = ""
     prometheus: str = ""
     alertmanager: str = ""
     repository: str = ""

@@ -179,8 +179,8 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
         by_service[binding.environment, binding.service].append(binding)
         if binding.standard.scrape:
             by_job[binding.standard.scrape.job].append(binding)
-    for (environment, service), own in by_service.items():
-        _rules(tree, cell, environment, service, own)
+    for own in by_service.values():
+        _rules(tree, catalog, own)
     scrapes: list[Scrape] = []
     for job, own in by_job.items():
         standards = sorted({b.standard.name for b in own})
@@ -290,10 +290,13 @@ def _heartbeat(tree: _Tree, catalog: Catalog, cell: Cell) -> None:
     )
 
 
-def _rules(tree: _Tree, cell: Cell, environment: str, service: str, bindings: list[Binding]) -> None:
+def _rules(tree: _Tree, catalog: Catalog, bindings: list[Binding]) -> None:
+    """The rules of one service in one environment and cell."""
+    cell, environment, service = bindings[0].cell, bindings[0].environment, bindings[0].service
+    dashboard = dashboards.address(catalog.project.addresses, bindings)
     groups, listed = [], []
     for binding in sorted(bindings, key=lambda b: b.standard.name):
-        rendered, problems = rules.for_binding(binding)
+        rendered, problems = rules.for_binding(binding, dashboard)
         tree.problems.extend(problems)
         if not rendered:
             continue
