@@ -9,6 +9,7 @@ from typing import Any
 
 import builders
 import pytest
+from conftest import PROJECT
 
 from mac import bind, drift, drift_report, exposition
 from mac.deploy_model import Action, DeployChange, DestinationType, Observed, ScrapedTarget, Scraping
@@ -337,6 +338,14 @@ def test_values_are_said_beside_what_is_meant() -> None:
     assert found.drifts[0].differences == changed.differences
     text = drift_report.text(DriftReport(HEAD, NOW, (found,)))
     assert "  changed a.yml: somebody changed it there\n    a.b: 1, and 2 is meant\n" in text
+
+
+def test_the_page_of_drift_explains_every_kind_and_metric() -> None:
+    page = (PROJECT / "docs/drift.md").read_text()
+    report = DriftReport(HEAD, NOW, ())
+    names = [*DriftKind, *DriftState, *drift_report.as_dict(report), "mac_drift{destination,kind}"]
+    assert [name for name in names if f"`{name}`" not in page] == []
+    assert [f.name for f in report.metrics() if f"`{f.name}" not in page] == []
 
 
 def test_an_exposition_escapes_what_labels_hold() -> None:
