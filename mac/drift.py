@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -49,12 +50,14 @@ class Scope:
     """What is asked of scraping. `every_cell`: whether a cell that no destination is for counts as blind.
 
     `grace`: seconds for which a machine may be launched, and a Prometheus started, without being judged.
+    `files`: the generated ones, which say whose targets are whose where several Prometheus share a cell.
     """
 
     bindings: Sequence[Binding]
     now: datetime
     grace: float
     every_cell: bool = True
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def report(
@@ -148,7 +151,7 @@ def _old(reading: Reading, things: Sequence[str]) -> Drift:
         where = "which is not in the history of the commit that is meant"
     else:
         where = f"{reading.behind} commit{'' if reading.behind == 1 else 's'} behind"
-    detail = f"it has what {short} has, {where}; {len(things)} of {len(reading.meant)} differ: {named}"
+    detail = f"it has what {short} has, {where}; {len(things)} differ: {named}"
     return Drift(DriftKind.OLD_REVISION, reading.name, short, detail)
 
 
@@ -202,10 +205,17 @@ def _not_scraped(
     }
     of_cell: dict[str, list[Reading]] = defaultdict(list)
     for reading in readings:
-        of_cell[reading.cell].append(reading)
+        if reading.cell:
+            of_cell[reading.cell].append(reading)
+    given = _given(scope.files)
+    parts: dict[str, set[str]] = defaultdict(set)
+    for key, (cell, _) in wanted.items():
+        parts[cell].add(given.get(_filed(key), cell))
     blind: dict[tuple[str, str], tuple[Resource, list[str]]] = {}
     for key, (cell, member) in wanted.items():
-        places = of_cell.get(cell, []) if cell else []
+        # One that is in no file yet may come to any part of its cell.
+        cells = [given[_filed(key)]] if _filed(key) in given else sorted(parts[cell])
+        places = [place for each in cells for place in of_cell.get(each, ())]
         if key in has or _young(member.resource, scope) or not (places or scope.every_cell):
             continue
         if any(place.scraping is None or _is_starting(place.scraping, scope) for place in places):
@@ -217,6 +227,22 @@ def _not_scraped(
         why = "" if name else "; no destination is the Prometheus of its cell"
         detail = f"{_called(resource)} is in service, and no Prometheus scrapes it for {which}{why}"
         yield Drift(DriftKind.NOT_SCRAPED, name, resource.id, detail, arn=arn)
+
+
+def _given(files: Mapping[str, bytes]) -> Mapping[Key, str]:
+    """Whose targets are whose: the folder of each, by the file's name in the place of the job."""
+    found = {}
+    for path, content in files.items():
+        if conventions.is_targets_file(path):
+            _, cell, _, name = path.split("/")
+            with suppress(ValueError, TypeError, AttributeError):  # of somebody who edited it by hand
+                for group in emit.read_json(content):
+                    found[_key(name, group.get("labels") or {})] = cell
+    return found
+
+
+def _filed(key: Key) -> Key:
+    return (f"{conventions.slug(key[0])}.json", *key[1:])
 
 
 def _starting(readings: Iterable[Reading], scope: Scope) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +90,7 @@ def read(
     scope = None
     if fleet is not None:
         notes += [fleet.note] if fleet.note else []
-        scope = drift.Scope(fleet.bindings, moment, patience, every_cell=not names)
+        scope = drift.Scope(fleet.bindings, moment, patience, not names, release.files)
     return drift.report(release.revision, readings, scope, moment, notes)
 
 
@@ -114,8 +115,8 @@ def _committed(root: Path, sha: str, now: datetime) -> tuple[Fleet | None, str]:
     """The fleet of a commit, or why there is none."""
     try:
         found = snapshot_source.read(snapshot_source.Revision(sha), root)
-    except ProblemsError as error:
-        why = error.problems[0].message
+    except MacError as error:
+        why = _said(error)
         return None, f"the commit has no inventory that can be read ({why}): targets were not held against it"
     bound = bind.bind(pipeline.load(root), found, now.date())
     return Fleet(found, bound.bindings), ""
@@ -152,15 +153,17 @@ class _History:
     def older(self) -> Iterable[Release]:
         """Releases before that of the head, newest first, as far as they can be read."""
         folders = [self.root / self.project.output / name for name in _GENERATED]
-        for sha in self.repository.touching(self.head.revision, folders, _HISTORY):
-            if sha != self.head.revision:
-                try:
+        with suppress(MacError):
+            for sha in self.repository.touching(self.head.revision, folders, _HISTORY):
+                if sha != self.head.revision:
                     yield self.release(sha)
-                except MacError:
-                    return
 
     def behind(self, sha: str) -> int | None:
         return self.repository.behind(sha, self.head.revision) if sha else None
+
+
+def _said(error: MacError) -> str:
+    return error.problems[0].message if isinstance(error, ProblemsError) else error.message
 
 
 def _scrapes(settings: DestinationSettings) -> bool:
@@ -176,13 +179,13 @@ def _ask(
     try:
         observed = deploy.destination(settings).read_back()
     except MacError as error:
-        unread.append(error.message)
+        unread.append(_said(error))
     try:
         scraped = deploy.scraping(settings, grace)
     except MacError as error:
         # One reason is enough where it is the same server that does not answer.
         if observed is not None and not observed.unread:
-            unread.append(error.message)
+            unread.append(_said(error))
     return observed, scraped, tuple(unread)
 
 
@@ -199,7 +202,7 @@ def _reading(
     try:
         meant = target.meant(history.head)
     except MacError as error:
-        observed, unread = None, (*unread, error.message)
+        observed, unread = None, (*unread, _said(error))
     base, sha = meant, history.head.revision
     if observed is not None and observed.items and drift.differing(observed, meant):
         base, sha = _base(target, observed, meant, history)

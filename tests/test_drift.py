@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_an_older_commit_is_told_once_and_what_was_edited_on_top_of_it_too() -> 
     one = drift.destination(reading(base, meant, base), HEAD)
     assert [(d.kind, d.what) for d in one.drifts] == [(DriftKind.OLD_REVISION, OLD[:12])]
     assert (one.revision, one.behind) == (OLD, 2)
-    assert "2 commits behind; 4 of 3 differ: a, b, gone …" in one.drifts[0].detail
+    assert "2 commits behind; 4 differ: a, b, gone …" in one.drifts[0].detail
     edited = drift.destination(reading({**base, "b": b"mine"}, meant, base), HEAD)
     assert [(d.kind, d.what) for d in edited.drifts] == [
         (DriftKind.CHANGED, "b"),
@@ -299,6 +300,26 @@ def test_a_cell_without_a_prometheus_is_blind_unless_single_destinations_are_loo
     assert judged(elsewhere, machines=[ONE], every_cell=False).drifts == ()
     ruler_only = drift.report(HEAD, [reading({}, {})], Scope(bindings(ONE), NOW, 65.0), NOW)
     assert (ruler_only.machines, ruler_only.drifts) == (None, ())
+
+
+def test_whose_targets_are_whose_is_taken_from_the_files_where_a_cell_has_several() -> None:
+    three = builders.instance(3)
+    files = {
+        f"cells/{CELL}-{part}/targets/web.json": encoded(
+            [{"targets": [f"{machine.addresses[0]}:80"], "labels": dict(target(machine).labels)}]
+        )
+        for part, machine in (("a", ONE), ("b", TWO))
+    }
+    scope = Scope(bindings(ONE, TWO, three), NOW, 65.0, True, files)
+    a, b = (replace(prometheus(), name=part, cell=f"{CELL}-{part}") for part in "ab")
+    report = drift.report(HEAD, [a, b], scope, NOW)
+    kind = DriftKind.NOT_SCRAPED
+    assert told(report) == [(kind, "a", ONE.id), (kind, "a", three.id), (kind, "b", TWO.id)]
+    away = replace(b, scraping=None, unread=("it is away",))
+    assert told(drift.report(HEAD, [a, away], scope, NOW)) == [
+        (kind, "a", ONE.id),
+        (DriftKind.UNKNOWN, "b", "b"),
+    ]
 
 
 # --- what is said of it ------------------------------------------------------------------------------

@@ -274,6 +274,16 @@ def test_what_runs_is_held_against_git_and_the_inventory(root: Path, tmp_path: P
         done = drift("--revision", OLD, "--to", "prometheus")
         details = [each["detail"] for each in json.loads(done.stdout)["destinations"][0]["drifts"]]
         assert "it refused its configuration when it read it last" in details
+        # What cannot be read at all is a change like any other, and nothing that is not known.
+        for broken in ("{", "rule_files: 7", "scrape_configs: [x]"):
+            config.write_text(broken)
+            hand.write_text("groups: [7]")
+            done = drift("--revision", OLD, "--to", "prometheus")
+            assert (done.exit_code, told(done, "prometheus")["changed"]) == (0, ["prometheus.yml"])
+        config.unlink()
+        done = drift("--revision", OLD, "--to", "prometheus")
+        assert "prometheus.yml" in told(done, "prometheus")["missing"]
+        assert "prometheus.yml is not there" in done.stdout
     # Nobody answers any more: what is there is told, and what runs is not known.
     gone = mac("drift", "-C", root, "--revision", OLD)
     assert gone.exit_code == 3

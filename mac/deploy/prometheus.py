@@ -38,11 +38,20 @@ Rule = tuple[str, str, float, tuple[tuple[str, str], ...]]
 @dataclass(frozen=True, slots=True)
 class Prometheus(Reloading):
     def faults(self, folder: Path, files: Mapping[str, bytes]) -> Iterator[str]:
-        """Its configuration, rule groups and targets against those of the files."""
-        config = _yaml(files, CONFIG)
+        """Its configuration, rule groups and targets against those of the files, or why these are none."""
+        try:
+            config = _yaml(files, CONFIG)
+            groups = dict(_groups_in(files, str(folder)))
+            targets, jobs = _targets_in(config, files)
+        except DeployError as error:
+            yield error.message
+            return
+        except (LookupError, TypeError, AttributeError) as error:
+            yield f"the files in {folder} are none that Prometheus reads: {error}"
+            return
         yield from self._configuration(folder, config)
-        yield from self._rules(folder, files)
-        yield from self._targets(config, files)
+        yield from self._rules(folder, groups)
+        yield from self._targets(targets, jobs)
 
     def scraping(self, grace: float) -> Scraping:
         """Its targets. One counts as down when it has not answered for `grace` seconds."""
@@ -80,8 +89,7 @@ class Prometheus(Reloading):
         if where := departs(config, runs, str(folder)):
             yield f"{self.server.url} runs another configuration, at {where}"
 
-    def _rules(self, folder: Path, files: Mapping[str, bytes]) -> Iterator[str]:
-        wanted = dict(_groups_in(files, str(folder)))
+    def _rules(self, folder: Path, wanted: Mapping[tuple[str, str], list[Rule]]) -> Iterator[str]:
         runs = {
             (group["file"], group["name"]): [_rule_that_runs(rule) for rule in group["rules"]]
             for group in self._data("/api/v1/rules")["groups"]
@@ -94,8 +102,7 @@ class Prometheus(Reloading):
                 )
                 yield f"{self.server.url} {says} the rule group {key[1]!r} of {key[0]}"
 
-    def _targets(self, config: Json, files: Mapping[str, bytes]) -> Iterator[str]:
-        wanted, jobs = _targets_in(config, files)
+    def _targets(self, wanted: set[tuple[str, str]], jobs: set[str]) -> Iterator[str]:
         data = self._data("/api/v1/targets", ("state", "any"))
         found = {
             (labels.get("job", ""), labels.get("__address__", ""))
@@ -216,6 +223,8 @@ def _matching(files: Mapping[str, bytes], patterns: Iterable[str]) -> set[str]:
 
 
 def _yaml(files: Mapping[str, bytes], path: str) -> Any:
+    if path not in files:
+        raise DeployError(f"{path} is not there")
     text = files[path].decode("utf-8", "replace")
     try:
         return emit.read_json(text) if path.endswith(".json") else emit.read_yaml(text)
