@@ -232,13 +232,13 @@ def _base(
         except MacError:
             return {}, observed.revision
     base, sha = meant, history.head.revision
-    fewest = len(drift.differing(observed, meant))
+    fewest = drift.distance(observed, meant)
     for release in history.older():
         try:
             content = target.meant(release)
         except MacError:
             break
-        count = len(drift.differing(observed, content))
+        count = drift.distance(observed, content)
         if count < fewest:
             base, sha, fewest = content, release.revision, count
         if not fewest:
