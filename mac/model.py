@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mac import (
+    dashboard_model,
     inventory_config,
     inventory_model,
     package_model,
@@ -19,6 +20,7 @@ from mac import (
 )
 from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
+from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
 
@@ -57,15 +59,18 @@ Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
 
+# So has where people see what is generated.
+Addresses = dashboard_model.Addresses
+GrafanaProvider = dashboard_model.GrafanaProvider
+
 # So has what is probed from outside.
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
 
-# So have the standards of others.
+# So have the standards of others, and the programs that answer.
 Package = package_model.Package
-# So do the programs that answer.
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
 SensorCheck = sensor_model.SensorCheck
@@ -303,28 +308,6 @@ class Unwatched:
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where people's browsers reach what dashboards link to; "" leaves the link out.
-
-    `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
-    monitoring repository are read, `site` where `mac docs` was published; both end with a slash.
-    """
-
-    prometheus: str = ""
-    alertmanager: str = ""
-    repository: str = ""
-    site: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GrafanaProvider:
-    """The folder that dashboards appear in, and where Grafana finds their files."""
-
-    folder: str = "Services"
-    path: str = "/var/lib/grafana/dashboards/mac"
-
-
-@dataclass(frozen=True, slots=True)
 class Project:
     """`mac.yaml`."""
 
@@ -354,11 +337,12 @@ class Project:
     git: GitSettings = field(default_factory=GitSettings)
     targets: TargetFiles = field(default_factory=TargetFiles)
     unwatched: tuple[Unwatched, ...] = ()
-    addresses: Addresses = Addresses()
-    grafana: GrafanaProvider = GrafanaProvider()
+    addresses: Addresses = field(default_factory=Addresses)
+    grafana: GrafanaProvider = field(default_factory=GrafanaProvider)
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
+    operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 
 

@@ -428,6 +428,32 @@ def test_a_commit_without_an_inventory_is_told_and_its_files_are_compared(
     assert "note: the commit has no inventory" in done.stdout
 
 
+def test_a_deployment_repository_has_the_commits_and_the_inventory(
+    root: Path, tmp_path: Path, mac: Mac
+) -> None:
+    remote = tmp_path / "remote.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(root), str(remote))
+    git(root, "rm", "-r", "--quiet", "cells", "alertmanager", "inventory/snapshot", "provenance.json")
+    git(root, "commit", "--quiet", "--message=Elsewhere")
+    settings = root / "mac.yaml"
+    text = settings.read_text()
+    assert "\n  git:" not in text
+    settings.write_text(text.replace("\nspec:\n", f"\nspec:\n  git: {{repository: 'file://{remote}'}}\n", 1))
+    with Mimir() as server:
+        access = {"url": f"{server.url}/prometheus", "tenant": "platform"}
+        nowhere = {"url": "http://127.0.0.1:1"}
+        folder = str(tmp_path / "p")
+        ruler = {"type": "ruler", "cell": CELL, "server": access}
+        destinations(root, mimir=ruler)
+        delivered(root, OLD)
+        p = {"type": "prometheus-files", "cell": CELL, "folder": folder, "server": nowhere}
+        destinations(root, mimir=ruler, p=p)
+        done = mac("drift", "-C", root, "--format", "json")
+        assert told(done, "mimir") == {"old-revision": [git(remote, "rev-parse", OLD)[:12]]}
+        answer = json.loads(done.stdout)
+        assert (answer["destinations"][0]["behind"], answer["machines"], answer["notes"]) == (2, 2, [])
+
+
 def test_wrong_usage_is_told_before_anything_is_read(root: Path, tmp_path: Path, mac: Mac) -> None:
     assert mac("drift", "-C", root).exit_code == 64
     destinations(root, g={"type": "grafana-files", "folder": str(tmp_path / "g")})
