@@ -63,9 +63,9 @@ def deliver(
     Raises ProblemsError and UsageError before anything is done; a destination's failure is in its answer.
     """
     project = standards.settings(root)
-    chosen = _chosen(project, names)
+    chosen = chosen_from(project, names)
     what = release(root, revision, project)
-    _known(chosen, what)
+    check_cells(chosen, what)
     done = []
     for settings in chosen:
         progress(settings.name)
@@ -75,10 +75,11 @@ def deliver(
 
 def needs(root: Path, names: Sequence[str] = ()) -> Mapping[str, Needs]:
     """Name → what each of these destinations (all, if none is named) has to allow."""
-    return {s.name: deploy.destination(s).needs() for s in _chosen(standards.settings(root), names)}
+    return {s.name: deploy.destination(s).needs() for s in chosen_from(standards.settings(root), names)}
 
 
-def _chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:
+def chosen_from(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:
+    """The destinations with these names, all if none is named. Raises UsageError."""
     known = {settings.name for settings in project.destinations}
     if not known:
         raise UsageError("mac.yaml names no destinations", "add them under spec.destinations: docs/deploy.md")
@@ -88,7 +89,7 @@ def _chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings
     return tuple(settings for settings in project.destinations if settings.name in names or not names)
 
 
-def _known(chosen: Sequence[DestinationSettings], what: Release) -> None:
+def check_cells(chosen: Sequence[DestinationSettings], what: Release) -> None:
     """Raises ProblemsError for cells that the release does not have."""
     cells = {path.split("/")[1] for path in what.files if path.startswith("cells/")}
     problems = [
