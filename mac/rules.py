@@ -224,6 +224,10 @@ def _rule(binding: Binding, source: StandardRule, override: str, context: Mappin
     }
     if source.outage:
         labels[conventions.OUTAGE] = "true"
+        if source.whole_cell:
+            labels[conventions.REACH] = conventions.CELL
+    if source.reminder:
+        labels[conventions.REMINDER] = source.reminder
     rule: Rule = {
         "alert": source.alert,
         "expr": expr,
