@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,13 +131,17 @@ def watch(scene: Scene, folder: Path | None = None) -> dict[str, Outcome]:
 
 
 def _confirmed(scene: Scene, found: dict[str, Outcome]) -> dict[str, Any]:
-    """Counts of notifications, by the model and by a real Alertmanager, for each configuration."""
-    told: dict[str, Any] = {}
-    for name, outcome in found.items():
-        _progress(f"{name}: {(scene.end - scene.begin) / confirm.SPEED:.0f} s through a real Alertmanager")
+    """Counts of notifications, by the model and by a real Alertmanager, for each configuration at once."""
+    _progress(f"{(scene.end - scene.begin) / confirm.SPEED:.0f} s through real Alertmanagers")
+
+    def counted(outcome: Outcome) -> dict[str, list[int]]:
         counts = confirm.confirm(outcome.configuration, outcome.episodes, scene.begin, scene.end)
-        told[name] = {"firing": list(counts.firing), "resolved": list(counts.resolved)}
-        _progress(f"{name}: (model, real) firing {counts.firing}, resolved {counts.resolved}")
+        return {"firing": list(counts.firing), "resolved": list(counts.resolved)}
+
+    with ThreadPoolExecutor() as pool:
+        told = dict(zip(found, pool.map(counted, found.values()), strict=True))
+    for name, counts in told.items():
+        _progress(f"{name}: (model, real) {counts}")
     return told
 
 
