@@ -19,6 +19,7 @@ from mac import (
 )
 from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
+from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
 
@@ -63,9 +64,8 @@ Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
 
-# So have the standards of others.
+# So have the standards of others, and the programs that answer.
 Package = package_model.Package
-# So do the programs that answer.
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
 SensorCheck = sensor_model.SensorCheck
@@ -309,12 +309,13 @@ class Unwatched:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where people's browsers reach what dashboards link to; "" leaves the link out.
+    """Where people's browsers reach what alerts and dashboards link to; "" leaves the link out.
 
     `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
-    monitoring repository are read, `site` where `mac docs` was published; both end with a slash.
+    monitoring repository are read, `site` where `mac docs` was published. Each ends with a slash.
     """
 
+    grafana: str = ""
     prometheus: str = ""
     alertmanager: str = ""
     repository: str = ""
@@ -364,6 +365,7 @@ class Project:
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
+    operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 
 
