@@ -156,6 +156,9 @@ class _Context:
         moved = any(key.kind == "target" for key in before.items.keys() ^ after.items.keys())
         self._known = [side.resources() if moved else frozenset() for side in sides]
         self._scopes = [items.by_scope(side.items.values()) for side in sides]
+        self._whole = {
+            shard: cell for side in sides for shard, (cell, _) in items.shards_in(side.provenance).items()
+        }
 
     def change(self, edit: Edit) -> tuple[Change, str]:
         """The change that an edit is by itself, and its example."""
@@ -169,7 +172,8 @@ class _Context:
             name=item.name,
             service=item.service,
             environment=item.environment,
-            cell=item.key.cell,
+            # What every shard has, such as a scrape job, is told once.
+            cell=item.key.cell if kind == "file" else self._whole.get(item.key.cell, item.key.cell),
             cause=self._cause(edit, example, fields),
             fields=fields,
         )

@@ -21,6 +21,7 @@ from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
+from mac.shard_model import Scale
 
 # What the inventory is told to read, what is found, and objectives, have files of their own.
 Account = inventory_config.Account
@@ -63,9 +64,8 @@ Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
 
-# So have the standards of others.
+# So have the standards of others, and the programs that answer.
 Package = package_model.Package
-# So do the programs that answer.
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
 SensorCheck = sensor_model.SensorCheck
@@ -359,6 +359,7 @@ class Project:
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
+    scale: Scale = field(default_factory=Scale)
     location: Location = NOWHERE
 
 
@@ -383,7 +384,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One Prometheus: an account and region."""
+    """One Prometheus: an account and region, or a shard of it."""
 
     name: str
     account: str
