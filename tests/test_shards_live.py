@@ -1,0 +1,116 @@
+"""Two shards that send what they collect to a third Prometheus, in place of a ruler: three real servers.
+
+Half of the machines of each shard do not answer. The alert asks for more of them than a shard has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from mac import files, render, servers, shards, templates
+from mac.bind import bind
+from mac.model import StandardRecording, Text
+from mac.shard_model import CellSize, RemoteWrite, Scale, Sharding
+from tests import builders
+from tests.builders import instance, snapshot, standard
+
+CELL = "main-us-east-1"
+MACHINES = 16
+EXPR = 'sum by (service, environment) (up{job="web",<< scope >>} == bool 0)'
+PATIENCE = 90.0  # seconds; it takes about seven
+
+TEMPLATES, _ = templates.read(files.shipped_root(), (o.template for o in render.OUTPUTS))
+# Prometheus sends after five seconds, if there is not more to send before.
+SOON = {
+    "prometheus/prometheus.yml.j2": TEMPLATES["prometheus/prometheus.yml.j2"].replace(
+        "  - << write | yaml(4) >>\n",
+        "  - << write | yaml(4) >>\n    queue_config: {batch_send_deadline: 100ms}\n",
+    )
+}
+
+
+def generated(receiver: str) -> render.Rendered:
+    scale = Scale(
+        Sharding(cells={CELL: CellSize(shards=2)}), remote_write=RemoteWrite(f"{receiver}/api/v1/write")
+    )
+    per_resource = StandardRecording(
+        "resource:web_up:bool",
+        Text('max by (service, environment, resource_id) (up{job="web",<< scope >>})'),
+    )
+    many_down = builders.alert("ManyDown", f"{EXPR} > {MACHINES - 1}", for_=Text("0s"), summary=Text("many"))
+    chosen = builders.catalog(
+        standard(recording=(per_resource,), alerts=(many_down,)),
+        scale=scale,
+        scrape_interval="1s",
+        evaluation_interval="1s",
+    )
+    found = bind(chosen, snapshot(*(instance(n) for n in range(1, MACHINES + 1))), date(2026, 11, 23))
+    return render.render(chosen, shards.divide(chosen, found), {**TEMPLATES, **SOON}, "sha256:0")
+
+
+def within(condition: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE:g} seconds"
+        time.sleep(0.1)
+    return found
+
+
+def test_an_alert_over_two_shards_fires_where_the_series_of_both_arrive(
+    generation: str, tmp_path: Path
+) -> None:
+    receiving = tmp_path / "receiving.yml"
+    start = 'global: {evaluation_interval: 1s}\nrule_files: ["rules/*.yml"]\n'
+    receiving.write_text(start, encoding="utf-8")
+    with ExitStack() as stack:
+        ruler = stack.enter_context(
+            servers.prometheus(receiving, arguments=["--web.enable-remote-write-receiver"])
+        )
+        result = generated(ruler.url)
+        for path, content in result.files.items():
+            target = tmp_path / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        (tmp_path / "rules").mkdir()
+        for path, content in result.files.items():
+            if path.startswith(f"cells/{CELL}/rules/"):
+                (tmp_path / "rules" / path.replace("/", "_")).write_bytes(content)
+        ruler.reload()
+        parts = [
+            stack.enter_context(servers.prometheus(tmp_path / f"cells/{CELL}-shard-{n}/prometheus.yml"))
+            for n in (0, 1)
+        ]
+
+        (alert,) = within(lambda: [a for a in ruler.alerts() if a["state"] == "firing"], "the alert")
+        assert float(alert["value"]) == MACHINES
+        assert (alert["labels"]["alertname"], alert["labels"]["cell"]) == ("ManyDown", CELL)
+        assert alert["labels"]["account"] == builders.ACCOUNT
+
+        expr = EXPR.replace("<< scope >>", 'service="web"')
+        for part in parts:
+            assert part.alerts() == ()
+            ((_, down),) = [series["value"] for series in part.query(expr)["result"]]
+            assert 0 < float(down) < MACHINES
+
+        def asked(query: str) -> list[Any]:
+            return list(ruler.query(query)["result"])
+
+        machines = asked('up{job="web"}')
+        assert len(machines) == MACHINES
+        assert all(series["metric"]["cell"] == CELL for series in machines)
+        assert not any("shard" in series["metric"] for series in machines)
+        recorded = within(
+            lambda: len(found := asked("resource:web_up:bool")) == MACHINES and found,
+            "what is recorded",
+        )
+        assert {frozenset(series["metric"]) for series in recorded} == {
+            frozenset({"__name__", "service", "environment", "resource_id"})
+        }
+        alive = within(lambda: len(found := asked("shard:alive:bool")) == 2 and found, "both shards")
+        assert sorted(series["metric"]["shard"] for series in alive) == ["0", "1"]
+        assert [a["labels"]["alertname"] for a in ruler.alerts()] == ["ManyDown"]
