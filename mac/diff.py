@@ -218,7 +218,7 @@ def _collapsed(changes: Iterable[tuple[Change, str]]) -> Iterator[Change]:
     """Changes that are alike in everything, as one with their number; targets without their own values."""
     alike: dict[tuple[Any, ...], list[tuple[Change, str]]] = defaultdict(list)
     for change, example in changes:
-        shape = tuple(f.field for f in change.fields) if change.kind == "target" else _frozen(change.fields)
+        shape = _outline(change.fields) if change.kind == "target" else _frozen(change.fields)
         place = (change.service, change.environment, change.cell)
         alike[change.action, change.kind, change.name, *place, change.cause, shape].append((change, example))
     for group in alike.values():
@@ -235,6 +235,11 @@ def _collapsed(changes: Iterable[tuple[Change, str]]) -> Iterator[Change]:
             fields=_common(change for change, _ in group),
             examples=tuple(example for _, example in group[:_EXAMPLES] if example),
         )
+
+
+def _outline(fields: Iterable[FieldChange]) -> tuple[str, ...]:
+    """The names of fields; of a move also from where to where, so that people see what goes where."""
+    return tuple(f"{f.field} {f.old} {f.new}" if f.field == conventions.SHARD else f.field for f in fields)
 
 
 def _frozen(fields: Iterable[FieldChange]) -> tuple[str, ...]:

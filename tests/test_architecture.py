@@ -200,6 +200,7 @@ def test_the_pipeline_alone_composes() -> None:
             "vendoring",
             "forecasting",
             "delivery",
+            "explain",
             "cli",
         }:
             stages = own(path) & STAGES

@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "deploy": "Bring what is committed to where it runs, and verify it.",
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",
+    "explain": "Tell where a target or an alert comes from.",
     "packages": "Fetch the standards of others, and check them.",
     "docs": "Render the catalogue as a static site.",
     "schema": "Print the JSON Schema of a document.",
