@@ -13,13 +13,14 @@ from mac import conventions, endpoints, framing, probing, remote_write, rules, s
 from mac.framing import Document, Tree
 from mac.model import Binding, Catalog, Cell, Scrape
 from mac.problems import NOWHERE, Problem
+from mac.rules import Rule
 from mac.shard_parts import Part, Ruled
 
 
 def add(tree: Tree, catalog: Catalog, part: Part) -> None:
     """Adds the files of a part."""
     tree.problems.extend(part.problems)
-    _rule_files(tree, part)
+    _rule_files(tree, catalog, part)
     scrapes = _target_files(tree, part)
     if any(team.heartbeat for team in catalog.teams.values()):
         _heartbeat(tree, catalog, part)
@@ -42,12 +43,12 @@ def add(tree: Tree, catalog: Catalog, part: Part) -> None:
     _configuration(tree, catalog, part, scrapes, probed)
 
 
-def _rule_files(tree: Tree, part: Part) -> None:
+def _rule_files(tree: Tree, catalog: Catalog, part: Part) -> None:
     by_service: dict[tuple[str, str], list[Ruled]] = defaultdict(list)
     for binding, rendered in part.rules:
         by_service[binding.environment, binding.service].append((binding, rendered))
-    for (environment, service), own in by_service.items():
-        _rules(tree, part, environment, service, own)
+    for place, own in by_service.items():
+        _rules(tree, catalog, part, place, own)
 
 
 def _target_files(tree: Tree, part: Part) -> list[Scrape]:
@@ -154,7 +155,7 @@ def _heartbeat(tree: Tree, catalog: Catalog, part: Part) -> None:
     tree.add(
         conventions.heartbeat_file(part.cell.name),
         framing.RULES,
-        {"groups": [{"name": name, "rules": [rule]}]},
+        {"groups": [_group(catalog, part, name, [rule])]},
         kind="rules",
         cell=part.cell.name,
         environment="",
@@ -165,19 +166,14 @@ def _heartbeat(tree: Tree, catalog: Catalog, part: Part) -> None:
     )
 
 
-def _rules(
-    tree: Tree,
-    part: Part,
-    environment: str,
-    service: str,
-    own: list[Ruled],
-) -> None:
+def _rules(tree: Tree, catalog: Catalog, part: Part, place: tuple[str, str], own: list[Ruled]) -> None:
+    environment, service = place
     groups, listed = [], []
     for binding, rendered in sorted(own, key=lambda pair: pair[0].standard.name):
         if not rendered:
             continue
         group = conventions.rule_group(service, environment, binding.standard.name)
-        groups.append({"name": group, "rules": [r.rule for r in rendered]})
+        groups.append(_group(catalog, part, group, [r.rule for r in rendered]))
         for rule in rendered:
             kind = "alerting" if "alert" in rule.rule else "recording"
             entry = {"group": group, "name": rule.name, "type": kind, "standard": binding.standard.name}
@@ -195,6 +191,12 @@ def _rules(
             rules=listed,
             **_evaluated(part),
         )
+
+
+def _group(catalog: Catalog, part: Part, name: str, own: list[Rule]) -> Document:
+    """A ruler has an interval of its own, mostly a minute, for groups that name none."""
+    interval = {"interval": catalog.project.evaluation_interval} if part.ruler else {}
+    return {"name": name, **interval, "rules": own}
 
 
 def _evaluated(part: Part) -> dict[str, str]:

@@ -226,6 +226,7 @@ def test_alerts_are_the_rulers_and_what_is_recorded_of_one_resource_is_the_shard
     assert [r.get("record") or r["alert"] for r in group["rules"]] == ["service:web_up:ratio", "WebDown"]
     labels = group["rules"][1]["labels"]
     assert (labels["cell"], labels["account"], labels["region"]) == (CELL, builders.ACCOUNT, "us-east-1")
+    assert group["interval"] == "30s"
 
 
 def test_a_label_that_an_alerts_series_may_have_goes_before_that_of_its_cell() -> None:

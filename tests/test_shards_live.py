@@ -12,7 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mac import files, render, servers, shards, templates
+from mac import files, measure, render, servers, shards, templates
+from mac.access_model import ServerAccess
 from mac.bind import bind
 from mac.model import StandardRecording, Text
 from mac.shard_model import CellSize, RemoteWrite, Scale, Sharding
@@ -53,10 +54,11 @@ def generated(receiver: str) -> render.Rendered:
     return render.render(chosen, shards.divide(chosen, found), {**TEMPLATES, **SOON}, "sha256:0")
 
 
-def within(condition: Callable[[], Any], what: str) -> Any:
+def within(condition: Callable[[], Any], what: Callable[[], object]) -> Any:
+    """What the condition is when it holds; `what` tells how things stand when it does not."""
     deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE:g} seconds"
+        assert time.monotonic() < deadline, f"not within {PATIENCE:g} seconds: {what()}"
         time.sleep(0.1)
     return found
 
@@ -86,7 +88,17 @@ def test_an_alert_over_two_shards_fires_where_the_series_of_both_arrive(
             for n in (0, 1)
         ]
 
-        (alert,) = within(lambda: [a for a in ruler.alerts() if a["state"] == "firing"], "the alert")
+        def asked(query: str) -> list[Any]:
+            return list(ruler.query(query)["result"])
+
+        def state() -> object:
+            return {
+                "the ruler has": [asked("count(up)"), asked("shard:alive:bool"), ruler.alerts()],
+                "shards have": [part.query('count by (job) (up{job="web"})')["result"] for part in parts],
+                "rules": [(g["file"], [r["health"] for r in g["rules"]]) for g in ruler.rule_groups()],
+            }
+
+        (alert,) = within(lambda: [a for a in ruler.alerts() if a["state"] == "firing"], state)
         assert float(alert["value"]) == MACHINES
         assert (alert["labels"]["alertname"], alert["labels"]["cell"]) == ("ManyDown", CELL)
         assert alert["labels"]["account"] == builders.ACCOUNT
@@ -97,20 +109,21 @@ def test_an_alert_over_two_shards_fires_where_the_series_of_both_arrive(
             ((_, down),) = [series["value"] for series in part.query(expr)["result"]]
             assert 0 < float(down) < MACHINES
 
-        def asked(query: str) -> list[Any]:
-            return list(ruler.query(query)["result"])
-
+        settings = Sharding(max_series=1, measure=ServerAccess(parts[0].url))
+        counted, unknown = measure.series(settings, [CELL], {})
+        assert unknown == ()
+        assert counted[CELL] > MACHINES  # `up` and three more series of each of its machines
         machines = asked('up{job="web"}')
         assert len(machines) == MACHINES
         assert all(series["metric"]["cell"] == CELL for series in machines)
         assert not any("shard" in series["metric"] for series in machines)
         recorded = within(
             lambda: len(found := asked("resource:web_up:bool")) == MACHINES and found,
-            "what is recorded",
+            state,
         )
         assert {frozenset(series["metric"]) for series in recorded} == {
             frozenset({"__name__", "service", "environment", "resource_id"})
         }
-        alive = within(lambda: len(found := asked("shard:alive:bool")) == 2 and found, "both shards")
+        alive = within(lambda: len(found := asked("shard:alive:bool")) == 2 and found, state)
         assert sorted(series["metric"]["shard"] for series in alive) == ["0", "1"]
         assert [a["labels"]["alertname"] for a in ruler.alerts()] == ["ManyDown"]

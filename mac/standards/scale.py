@@ -67,6 +67,10 @@ def check(scale: Scale, document: Document) -> Iterator[Problem]:
             yield Problem(sharding.location, "missing-key", message, hint)
         if sharding.measure is not None:
             yield from access.check(sharding.measure, document, _MEASURE)
+            if "{cell}" not in sharding.measure.url:
+                hint = "as in http://prometheus-{cell}.example.com:9090"
+                message = "every cell would be counted by the same Prometheus: {cell} is missing"
+                yield Problem(sharding.measure.location, "wrong-value", message, hint)
             if not sharding.max_series:
                 place = document.location(_MEASURE, key=True)
                 yield Problem(place, "missing-key", "series are counted for nothing: max_series is missing")
