@@ -99,7 +99,7 @@ def test_a_target_is_explained_and_moves_when_its_explanation_says(repository: P
         ("  shards: {max_target: 10}\n", 12, '"max_target"'),
         (
             "  shards: {max_series: 9, measure: {url: 'http://127.0.0.1:9090'}}\n",
-            44,
+            42,
             "{cell} is missing",
         ),
         ("  replicas: [a, b]\n", 3, "replicas need remote_write"),

@@ -1,13 +1,14 @@
 """Two shards that send what they collect to a third Prometheus, in place of a ruler: three real servers.
 
-Half of the machines of each shard do not answer. The alert asks for more of them than a shard has.
+No machine answers, and the alert asks for more of them than a shard has.
 """
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from typing import Any
 from mac import files, measure, render, servers, shards, templates
 from mac.access_model import ServerAccess
 from mac.bind import bind
-from mac.model import StandardRecording, Text
+from mac.model import Scrape, StandardRecording, Text
 from mac.shard_model import CellSize, RemoteWrite, Scale, Sharding
 from tests import builders
 from tests.builders import instance, snapshot, standard
 
 CELL = "main-us-east-1"
 MACHINES = 16
+ADDRESSES = [f"127.88.0.{n}" for n in range(1, MACHINES + 1)]
 EXPR = 'sum by (service, environment) (up{job="web",<< scope >>} == bool 0)'
 PATIENCE = 90.0  # seconds; it takes about seven
 
@@ -35,7 +37,19 @@ SOON = {
 }
 
 
-def generated(receiver: str) -> render.Rendered:
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port that every machine's address has for itself, and at which nothing listens."""
+    with ExitStack() as stack:
+        port = 0
+        for machine in ADDRESSES:
+            taken = stack.enter_context(socket.socket())
+            taken.bind((machine, port))
+            port = taken.getsockname()[1]
+        yield port
+
+
+def generated(receiver: str, port: int) -> render.Rendered:
     scale = Scale(
         Sharding(cells={CELL: CellSize(shards=2)}), remote_write=RemoteWrite(f"{receiver}/api/v1/write")
     )
@@ -45,12 +59,13 @@ def generated(receiver: str) -> render.Rendered:
     )
     many_down = builders.alert("ManyDown", f"{EXPR} > {MACHINES - 1}", for_=Text("0s"), summary=Text("many"))
     chosen = builders.catalog(
-        standard(recording=(per_resource,), alerts=(many_down,)),
+        standard(recording=(per_resource,), alerts=(many_down,), scrape=Scrape("web", port)),
         scale=scale,
         scrape_interval="1s",
         evaluation_interval="1s",
     )
-    found = bind(chosen, snapshot(*(instance(n) for n in range(1, MACHINES + 1))), date(2026, 11, 23))
+    machines = [instance(n, addresses=(address,)) for n, address in enumerate(ADDRESSES)]
+    found = bind(chosen, snapshot(*machines), date(2026, 11, 23))
     return render.render(chosen, shards.divide(chosen, found), {**TEMPLATES, **SOON}, "sha256:0")
 
 
@@ -73,7 +88,7 @@ def test_an_alert_over_two_shards_fires_where_the_series_of_both_arrive(
         ruler = stack.enter_context(
             servers.prometheus(receiving, arguments=["--web.enable-remote-write-receiver"])
         )
-        result = generated(ruler.url)
+        result = generated(ruler.url, stack.enter_context(refusing()))
         for path, content in result.files.items():
             target = tmp_path / path
             target.parent.mkdir(parents=True, exist_ok=True)
