@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mac import conventions, emit, sensors, templating
+from mac import conventions, emit, readback, sensors, templating
 from mac.model import Json
 from mac.problems import Location, Problem
 from mac.templating import Mode, TemplateError
@@ -35,6 +35,7 @@ CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
 BLACKBOX = Output("exporters/blackbox.yml.j2", emit.read_yaml)
 DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
 PROVIDER = Output("dashboards/provider.yml.j2", emit.read_yaml)
+MANIFEST = Output("operator/manifest.yaml.j2", emit.read_yaml)
 
 SENSOR_SCRIPT = Output(conventions.SENSOR_TEMPLATE, sensors.read_script)
 SENSOR_DOCUMENT = Output("sensors/document.json.j2", emit.read_json)
@@ -43,9 +44,13 @@ SENSOR_CLOUD_INIT = Output("sensors/cloud-init.yaml.j2", emit.read_yaml)
 SENSOR_ANSIBLE = Output("sensors/ansible.yaml.j2", emit.read_yaml)
 
 OUTPUTS = (
-    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, BLACKBOX, DASHBOARD, PROVIDER),
+    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, BLACKBOX, DASHBOARD, PROVIDER, MANIFEST),
     *(SENSOR_SCRIPT, SENSOR_DOCUMENT, SENSOR_TEMPLATE, SENSOR_CLOUD_INIT, SENSOR_ANSIBLE),
 )
+
+
+READERS = {output.template: output.read for output in OUTPUTS}
+"""Template → how what it framed is read."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,10 @@ class Tree:
         digest = hashlib.sha256(content).hexdigest()
         self.entries[path] = {"template": output.template, "sha256": digest, **entry}
 
+    def read(self, path: str) -> Json:
+        """The value of a file that is there, with what its template added."""
+        return READERS[self.entries[path]["template"]](self.files[path].decode())
+
     def _frame(self, path: str, output: Output, document: Document) -> str | None:
         place = Location(f"templates/{output.template}")
         source = self.templates.get(output.template)
@@ -85,53 +94,10 @@ class Tree:
             )
             return None
         try:
-            lost = _lost(document, output.read(text))
+            missing = readback.lost(document, output.read(text))
         except ValueError as error:
-            lost = f"it cannot be read back: {error}"
-        if lost:
-            self.problems.append(Problem(place, "template-output", f"{path}: {lost}"))
+            missing = f"it cannot be read back: {error}"
+        if missing:
+            self.problems.append(Problem(place, "template-output", f"{path}: {missing}"))
             return None
         return text
-
-
-# --- comparing what came out with what was meant -----------------------------------------------------
-
-
-def _lost(meant: Json, got: Json, path: str = "") -> str:
-    """What of `meant` is not in `got`: a sentence, or empty when all of it is.
-
-    Mappings may have more keys and lists more items than meant (a user's template adds them); what was
-    meant must be there, unchanged and in order.
-    """
-    if meant == got or (meant in ({}, []) and got is None):
-        return ""
-    if isinstance(meant, dict):
-        if not isinstance(got, dict):
-            return f"{path or 'the document'} is not a mapping"
-        for key, value in meant.items():
-            if key in got:
-                lost = _lost(value, got[key], f"{path}.{key}" if path else key)
-                if lost:
-                    return lost
-            elif value not in ({}, []):
-                return f"{path}.{key} is missing".removeprefix(".")
-        return ""
-    if isinstance(meant, list):
-        return _lost_item(meant, got, path)
-    return f"{path or 'the document'} is {got!r:.80} where {meant!r:.80} was meant"
-
-
-def _lost_item(meant: list[Json], got: Json, path: str) -> str:
-    if not isinstance(got, list):
-        return f"{path or 'the document'} is not a list"
-    if len(meant) == len(got):
-        for index, (a, b) in enumerate(zip(meant, got, strict=True)):
-            lost = _lost(a, b, f"{path}[{index}]")
-            if lost:
-                return lost
-        return ""
-    rest = iter(got)
-    for index, item in enumerate(meant):
-        if not any(not _lost(item, candidate) for candidate in rest):
-            return f"{path}[{index}] is missing"
-    return ""

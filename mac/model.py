@@ -19,11 +19,12 @@ from mac import (
 )
 from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
+from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
 from mac.shard_model import Scale
 
-# What the inventory is told to read, what is found, and objectives, have files of their own.
+# What the inventory is told to read, what is found, teams, objectives and more have files of their own.
 Account = inventory_config.Account
 ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
@@ -44,7 +45,6 @@ ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
 together = inventory_model.together
 
-# Who is told, and when not, has one too.
 AlertSeverity = team_model.AlertSeverity
 Maintenance = team_model.Maintenance
 MuteTime = team_model.MuteTime
@@ -58,13 +58,11 @@ Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
 
-# So has what is probed from outside.
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
 
-# So have the standards of others, and the programs that answer.
 Package = package_model.Package
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
@@ -304,12 +302,13 @@ class Unwatched:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where people's browsers reach what dashboards link to; "" leaves the link out.
+    """Where people's browsers reach what alerts and dashboards link to; "" leaves the link out.
 
     `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
-    monitoring repository are read, `site` where `mac docs` was published; both end with a slash.
+    monitoring repository are read, `site` where `mac docs` was published. Each ends with a slash.
     """
 
+    grafana: str = ""
     prometheus: str = ""
     alertmanager: str = ""
     repository: str = ""
@@ -360,6 +359,7 @@ class Project:
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
     scale: Scale = field(default_factory=Scale)
+    operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 
 

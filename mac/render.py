@@ -8,7 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mac import cell_files, conventions, dashboards, emit, framing, routing, sensors, shard_parts
+from mac import (
+    cell_files,
+    conventions,
+    dashboards,
+    emit,
+    framing,
+    manifests,
+    routing,
+    sensors,
+    shard_parts,
+)
 from mac.bind import Bindings
 from mac.framing import Document, Output, Tree
 from mac.model import Binding, Catalog
@@ -48,6 +58,7 @@ def render(
         routing.alertmanager(catalog),
         kind="alertmanager",
     )
+    _manifests(tree, catalog)
     provenance = {
         "schema_version": PROVENANCE_VERSION,
         "snapshot": snapshot_digest,
@@ -62,11 +73,10 @@ def read_back(
     files: Mapping[str, bytes], provenance: Mapping[str, Any]
 ) -> tuple[dict[str, Document], tuple[Problem, ...]]:
     """The values of generated files that are there, and a Problem for each that cannot be read."""
-    readers = {output.template: output.read for output in OUTPUTS}
     documents: dict[str, Document] = {}
     problems = []
     for path, entry in provenance["files"].items():
-        reader = readers.get(entry.get("template"))
+        reader = framing.READERS.get(entry.get("template"))
         if path not in files or reader is None:
             continue
         try:
@@ -156,6 +166,16 @@ def _sensors(tree: Tree, catalog: Catalog) -> None:
             hint = "machines that only this label tells get their sensors by cloud-init or Ansible"
             place = standard.location
             tree.problems.append(Problem(place, "sensor-target", message, hint, Severity.WARNING))
+
+
+def _manifests(tree: Tree, catalog: Catalog) -> None:
+    made, problems = manifests.manifests(catalog, tree.files, tree.entries, tree.read)
+    for manifest in made:
+        tree.add(manifest.path, framing.MANIFEST, manifest.document, kind="manifest", **manifest.entry)
+    tree.problems.extend(problems)
+
+
+# --- where it comes from ------------------------------------------------------------------------------
 
 
 def _template_digests(templates: Mapping[str, str]) -> dict[str, str]:

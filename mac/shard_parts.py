@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from mac import conventions, hashing, rules, shard_rules, watchers
+from mac import conventions, dashboards, hashing, rules, shard_rules, watchers
 from mac.kinds import monitoring
 from mac.model import Binding, Catalog, Cell, Member
 from mac.problems import Problem
@@ -51,7 +51,7 @@ def parts(
 ) -> tuple[Part, ...]:
     """The parts of a cell whose bindings these are; `division` when it is divided."""
     own = tuple(bindings)
-    rendered, problems = _rendered(own)
+    rendered, problems = _rendered(catalog, cell, own)
     if division is None:
         return (Part(cell, own, rendered, problems=problems),)
     watching = [b for b in own if _is_watcher(b)]
@@ -66,7 +66,7 @@ def parts(
             if id(b) in members and (mine := members[id(b)].get(number))
         ]
         watched = tuple(_watching(watching, place, collected))
-        seen, more = _rendered((*watched, shard_rules.alive(catalog.project, place)))
+        seen, more = _rendered(catalog, cell, (*watched, shard_rules.alive(catalog.project, place)))
         kept = tuple(
             (binding, tuple(r for r in own_rules if r.name in local[id(binding)]))
             for binding, own_rules in rendered
@@ -82,7 +82,7 @@ def parts(
                 problems=more,
             )
         )
-    missed, more = _rendered((shard_rules.missed(catalog.project, cell, division.count),))
+    missed, more = _rendered(catalog, cell, (shard_rules.missed(catalog.project, cell, division.count),))
     everywhere = tuple(
         (b, shard_rules.for_ruler(_without(r, local.get(id(b), frozenset())), cell))
         for b, r in (*rendered, *missed)
@@ -91,11 +91,21 @@ def parts(
     return (*found, Part(cell, (), everywhere, ruler=True, problems=(*problems, *more)))
 
 
-def _rendered(bindings: Iterable[Binding]) -> tuple[tuple[Ruled, ...], tuple[Problem, ...]]:
+def _rendered(
+    catalog: Catalog, cell: Cell, bindings: Iterable[Binding]
+) -> tuple[tuple[Ruled, ...], tuple[Problem, ...]]:
+    """The rules of each binding. `cell`: whose dashboards they lead to."""
+    own = tuple(bindings)
+    together: dict[tuple[str, str], list[Binding]] = defaultdict(list)
+    for binding in own:
+        together[binding.environment, binding.service].append(replace(binding, cell=cell))
+    addresses = {
+        place: dashboards.address(catalog.project.addresses, some) for place, some in together.items()
+    }
     found: list[Ruled] = []
     problems: list[Problem] = []
-    for binding in bindings:
-        rendered, wrong = rules.for_binding(binding)
+    for binding in own:
+        rendered, wrong = rules.for_binding(binding, addresses[binding.environment, binding.service])
         found.append((binding, rendered))
         problems += wrong
     return tuple(found), tuple(problems)
