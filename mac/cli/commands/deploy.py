@@ -108,9 +108,10 @@ def unit(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     import shutil
     import sys
 
-    from mac import deploy_unit, standards
+    from mac import delivery, deploy_unit, standards
 
     root = Path(ctx.obj.root)
+    delivery.followed(root)
     program = shutil.which("mac", path=str(Path(sys.executable).parent)) or shutil.which("mac") or sys.argv[0]
     words = ["deploy", "--root", str(root), "--watch", *arguments]
     options.data(
