@@ -23,8 +23,9 @@ from mac.deploy_model import DestinationSettings
 from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
+from mac.shard_model import Scale
 
-# What the inventory is told to read, what is found, and objectives, have files of their own.
+# What the inventory is told to read, what is found, teams, objectives and more have files of their own.
 Account = inventory_config.Account
 ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
@@ -45,7 +46,6 @@ ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
 together = inventory_model.together
 
-# Who is told, and when not, has one too.
 AlertSeverity = team_model.AlertSeverity
 Maintenance = team_model.Maintenance
 MuteTime = team_model.MuteTime
@@ -63,13 +63,11 @@ Text = text.Text
 Addresses = dashboard_model.Addresses
 GrafanaProvider = dashboard_model.GrafanaProvider
 
-# So has what is probed from outside.
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
 
-# So have the standards of others, and the programs that answer.
 Package = package_model.Package
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
@@ -347,6 +345,7 @@ class Project:
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
+    scale: Scale = field(default_factory=Scale)
     operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 
@@ -372,7 +371,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One Prometheus: an account and region."""
+    """One Prometheus: an account and region, or a shard of it."""
 
     name: str
     account: str

@@ -22,6 +22,7 @@ from mac.standards import (
     objectives,
     probes,
     record,
+    scale,
     sensors,
     standard,
     teams,
@@ -85,6 +86,7 @@ def _project(written: Written) -> Iterator[Problem]:
     yield from record.check(settings.git, settings.targets, document)
     yield from teams.check_maintenance(settings.maintenance, document, written)
     yield from destinations.check(settings.destinations, document)
+    yield from scale.check(settings.scale, document)
     if settings.alertmanager_api:
         yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)
     if settings.query:
