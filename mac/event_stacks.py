@@ -83,7 +83,7 @@ def hub(kinds: Collection[str], *, accounts: Sequence[str] = (), organization: b
             },
         }
         rules |= {
-            f"Forwarded{name}": _rule(pattern, _to_queue(), bus={"Ref": "Bus"})
+            f"Forwarded{name}": _rule(pattern, _to_queue(), bus=_arn("Bus"))
             for name, pattern in found.items()
         }
     resources |= rules

@@ -104,10 +104,17 @@ class Events:
         mac_sync_events_last_read_timestamp_seconds: when the queue last answered; not there before it has.
         """
         with self._lock:
-            counts = tuple(Sample(self._counts[each], {"result": each}) for each in (TAKEN, IGNORED, MALFORMED))
+            counts = tuple(
+                Sample(self._counts[each], {"result": each}) for each in (TAKEN, IGNORED, MALFORMED)
+            )
             lag, read_at, depth = max(self._lag, 0.0), self._read_at, self._depth
         return (
-            Family("mac_sync_events_total", "Messages of the event queue, by what came of them.", counts, "counter"),
+            Family(
+                "mac_sync_events_total",
+                "Messages of the event queue, by what came of them.",
+                counts,
+                "counter",
+            ),
             Family(
                 "mac_sync_event_lag_seconds",
                 "Time that the oldest message of the last receipt had waited in the event queue.",
