@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mac import conventions, deploy, git, pipeline, standards
@@ -41,22 +42,46 @@ def deliver(
     Raises ProblemsError and UsageError before anything is done; a destination's failure is in its answer.
     """
     project = standards.settings(root)
-    chosen = _chosen(project, names)
+    to = chosen(project, names)
     what = release(root, revision, project)
-    _known(chosen, what)
-    done = []
-    for settings in chosen:
+    return what.revision, hand_over(to, what, dry_run=dry_run, progress=progress)
+
+
+def hand_over(
+    to: Sequence[DestinationSettings],
+    what: Release,
+    *,
+    dry_run: bool = False,
+    at_once: int = 1,
+    progress: Told = lambda name: None,
+) -> tuple[Delivered, ...]:
+    """Brings a release to these destinations, so many `at_once`, of which each is waited for. Raises
+    ProblemsError for a cell that the release does not have, before anything is done.
+    """
+    _known(to, what)
+
+    def deliver_to(settings: DestinationSettings) -> Delivered:
         progress(settings.name)
-        done.append(deploy.deliver(settings, what, dry_run=dry_run))
-    return what.revision, tuple(done)
+        return deploy.deliver(settings, what, dry_run=dry_run)
+
+    if at_once == 1:
+        return tuple(map(deliver_to, to))
+    with ThreadPoolExecutor(at_once, "mac-deploy") as pool:
+        return tuple(pool.map(deliver_to, to))
+
+
+def settings(root: Path) -> Project:
+    """What mac.yaml says."""
+    return standards.settings(root)
 
 
 def needs(root: Path, names: Sequence[str] = ()) -> Mapping[str, Needs]:
     """Name → what each of these destinations (all, if none is named) has to allow."""
-    return {s.name: deploy.destination(s).needs() for s in _chosen(standards.settings(root), names)}
+    return {s.name: deploy.destination(s).needs() for s in chosen(standards.settings(root), names)}
 
 
-def _chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:
+def chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:
+    """The destinations with these names, all if none is named. Raises UsageError."""
     known = {settings.name for settings in project.destinations}
     if not known:
         raise UsageError("mac.yaml names no destinations", "add them under spec.destinations: docs/deploy.md")
@@ -66,7 +91,7 @@ def _chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings
     return tuple(settings for settings in project.destinations if settings.name in names or not names)
 
 
-def _known(chosen: Sequence[DestinationSettings], what: Release) -> None:
+def _known(to: Sequence[DestinationSettings], what: Release) -> None:
     """Raises ProblemsError for cells that the release does not have."""
     cells = {path.split("/")[1] for path in what.files if path.startswith("cells/")}
     problems = [
@@ -76,7 +101,7 @@ def _known(chosen: Sequence[DestinationSettings], what: Release) -> None:
             f"the commit {what.revision[:12]} has no cell {settings.cell}",
             did_you_mean(settings.cell, cells),
         )
-        for settings in chosen
+        for settings in to
         if settings.cell and settings.cell not in cells
     ]
     if problems:

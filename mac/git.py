@@ -241,6 +241,29 @@ class Repository:
         entries = (entry.decode("utf-8", "replace") for entry in listing.split(b"\0") if entry)
         return tuple(Commit(*entry.split("\n", 1)) for entry in entries)
 
+    def has_remote(self, name: str) -> bool:
+        """Whether there is a remote of this name; an address is none."""
+        return name in self._git("remote").line.splitlines()
+
+    def follow(
+        self,
+        branch: str,
+        remote: str = "origin",
+        *,
+        ours: Callable[[Commit], bool] = lambda _: False,
+        timeout: float = NETWORK_TIMEOUT,
+    ) -> str:
+        """As `sync_to_remote`, but where HEAD has all that the remote's branch has, or the remote has none,
+        HEAD stays, with what is not pushed yet. Raises RemoteError when the remote does not answer.
+        """
+        target = git_own.fetched(self._git, remote, branch, default=False, timeout=timeout, known=self.head())
+        head = self.head()
+        if target is None or head is None or target == head:
+            return head or ""
+        if self._git("merge-base", "--is-ancestor", target, head, ok=(0, 1, 128)).code == 0:
+            return head
+        return self.sync_to_remote(branch, remote, ours=ours, timeout=timeout)
+
     def fetched(self, remote: str, branch: str, *, timeout: float = NETWORK_TIMEOUT) -> str | None:
         """The head of a branch of the remote, fetched; None when there is no such branch."""
         return git_own.fetched(self._git, remote, branch, default=False, timeout=timeout)

@@ -35,7 +35,10 @@ _CLONE = "record"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for. `output`: the folder of the output, given by name; `folder`: that of mac.yaml."""
+    """What was asked for. `output`: the folder of the output, given by name; `folder`: that of mac.yaml.
+
+    `follow`: begin on what the remote's branch has, also in place.
+    """
 
     root: Path
     settings: GitSettings
@@ -46,6 +49,7 @@ class Asked:
     push: bool = False
     branch: str = ""
     remote: str = ""
+    follow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,9 @@ class Record:
 
 
 def begin(asked: Asked, words: Words, *, again: bool = False) -> Record:
-    """The place to work in, as it has to be before a run. `again`: a push was lost. Raises GitError."""
+    """The place to work in, as it has to be before a run. `again`: a push was lost. Raises GitError, and of
+    it RemoteError when a remote does not answer that has to be asked.
+    """
     place = _place(asked, words, again)
     if asked.targets.kept == "git" or asked.output:
         return place
@@ -200,6 +206,8 @@ def _place(asked: Asked, words: Words, again: bool) -> Record:
     name = repository.branch() if asked.push else branch
     if again:
         start = repository.sync_to_remote(name, remote, ours=words.is_ours)
+    elif asked.follow:
+        start = repository.follow(name, remote, ours=words.is_ours)
     return Record(
         in_place.output, root, repository, name, remote, start, start or None, _dirty(asked), author
     )
