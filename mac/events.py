@@ -1,6 +1,6 @@
 """Changes as AWS tells them: a queue of events in, the scopes of the inventory to read anew out.
 
-What wakes `mac sync` between two complete readings: see `mac.sync.Wake`.
+What wakes `mac sync` between two complete readings: see `mac.sync_model.Wake`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Events:
         self._counted = -math.inf
 
     def wait(self, seconds: float) -> frozenset[Scope]:
-        """See `mac.sync.Wake`. A burst of events is one answer, as far as it comes within two seconds."""
+        """See `mac.sync_model.Wake`. A burst of events is one answer, if it comes within two seconds."""
         self._delete()
         self._count()
         until = time.monotonic() + seconds
@@ -62,7 +62,7 @@ class Events:
             try:
                 more = self._receive(1)
             except AwsError:
-                break  # what was found is not lost for it; the next `wait` fails as well, or all is well again
+                break  # the next `wait` tells, and what was found is not lost for it
             if more is None:
                 break
             found |= more

@@ -33,7 +33,7 @@ class Queue:
         self._access: Access | None = None
 
     def receive(self, wait: int) -> tuple[Message, ...]:
-        """Up to ten messages, as soon as there are any; none when there are none for `wait` seconds (≤ 20)."""
+        """Up to ten messages, as soon as there are any; none if none came for `wait` seconds (at most 20)."""
         with self._calling("ReceiveMessage") as (client, url):
             answer = client.receive_message(
                 QueueUrl=url,

@@ -347,3 +347,60 @@ def test_a_queue_that_is_not_there_is_an_error_with_its_name() -> None:
     queue = sqs.Queue(EventQueue(f"arn:aws:sqs:{REGION}:{ACCOUNT}:nowhere", REGION))
     with pytest.raises(AwsError, match=r"the queue arn:aws:sqs:.*nowhere: ReceiveMessage"):
         queue.receive(0)
+
+
+# --- the command line --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """One with an account in two regions, and a queue."""
+    (tmp_path / "inventory").mkdir()
+    (tmp_path / "standards/teams").mkdir(parents=True)
+    (tmp_path / "mac.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Project\nspec:\n  sync:\n    events:\n"
+        f"      queue: https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/mac-sync-events\n"
+    )
+    (tmp_path / "inventory/aws.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Inventory\nspec:\n  kinds: [ec2-instance]\n"
+        "  regions: [us-east-1, eu-west-1]\n"
+        f'  accounts: [{{id: "{ACCOUNT}", name: main}}]\n'
+    )
+    (tmp_path / "standards/teams/platform.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Team\nmetadata: {name: platform}\nspec:\n  receivers:\n"
+        "    page: [{webhook: {url: 'https://example.com/'}}]\n    ticket: [{webhook: {url: 'https://example.com/'}}]\n"
+    )
+    return tmp_path
+
+
+def test_the_stacks_are_printed_for_what_the_inventory_reads(mac: Any, repository: Path) -> None:
+    printed = mac("sync", "--root", repository, "cloudformation")
+    assert printed.exit_code == 0, printed.stderr
+    assert json.loads(printed.stdout) == event_stacks.hub(["ec2-instance"], accounts=[ACCOUNT])
+    printed = mac("sync", "--root", repository, "cloudformation", "--form", "spoke")
+    assert json.loads(printed.stdout) == event_stacks.spoke(["ec2-instance"])
+
+
+def test_one_account_in_one_region_has_no_bus(mac: Any, repository: Path) -> None:
+    inventory = repository / "inventory/aws.yaml"
+    inventory.write_text(inventory.read_text().replace("us-east-1, eu-west-1", "us-east-1"))
+    printed = json.loads(mac("sync", "--root", repository, "cloudformation").stdout)
+    assert "Bus" not in printed["Resources"]
+    assert "Parameters" not in printed
+
+
+def test_an_inventory_without_events_gets_no_stack(mac: Any, repository: Path) -> None:
+    inventory = repository / "inventory/aws.yaml"
+    inventory.write_text(inventory.read_text().replace("ec2-instance", "s3-bucket"))
+    refused = mac("sync", "--root", repository, "cloudformation")
+    assert (refused.exit_code, refused.stdout) == (64, "")
+    assert "AWS sends no events" in refused.stderr
+
+
+def test_the_policy_is_printed_for_the_queue_of_mac_yaml(mac: Any, repository: Path) -> None:
+    printed = json.loads(mac("sync", "--root", repository, "iam-policy").stdout)
+    assert printed == event_stacks.reader(f"arn:aws:sqs:{REGION}:{ACCOUNT}:mac-sync-events")
+    (repository / "mac.yaml").write_text("apiVersion: mac/v1\nkind: Project\nspec: {}\n")
+    refused = mac("sync", "--root", repository, "iam-policy")
+    assert refused.exit_code == 64
+    assert "spec.sync.events.queue" in refused.stderr
