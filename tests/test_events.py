@@ -213,6 +213,7 @@ TEMPLATES = {
     "alone": event_stacks.hub(kinds.DEFAULT),
     "accounts": event_stacks.hub(kinds.DEFAULT, accounts=["111111111111", "222222222222"]),
     "organization": event_stacks.hub(kinds.DEFAULT, organization=True),
+    "both": event_stacks.hub(kinds.DEFAULT, accounts=["111111111111"], organization=True),
     "spoke": event_stacks.spoke(kinds.DEFAULT),
 }
 
@@ -247,6 +248,21 @@ def test_nobody_but_the_rules_of_the_stack_sends_to_its_queues() -> None:
         sources = allowed["Condition"]["ArnEquals"]["aws:SourceArn"]
         assert {each["Fn::GetAtt"][0] for each in sources} == rules
         assert resources[queue]["Properties"]["SqsManagedSseEnabled"] is True
+
+
+def test_the_bus_takes_events_of_the_accounts_and_of_the_organization_alone() -> None:
+    def allowed(template: str) -> dict[str, Any]:
+        resources = TEMPLATES[template]["Resources"].values()
+        policies = [r["Properties"] for r in resources if r["Type"] == "AWS::Events::EventBusPolicy"]
+        return {each["StatementId"]: each["Statement"] for each in policies}
+
+    assert allowed("alone") == {}
+    assert allowed("both").keys() == {"MacAccountsForward", "MacOrganizationForward"}
+    assert allowed("accounts")["MacAccountsForward"]["Principal"] == {
+        "AWS": [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{n * 12}:root"} for n in "12"]
+    }
+    organization = allowed("organization")["MacOrganizationForward"]
+    assert organization["Condition"]["StringEquals"] == {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}}
 
 
 def test_who_reads_the_queue_may_do_nothing_else() -> None:
