@@ -19,6 +19,7 @@ from mac import (
 )
 from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
+from mac.event_model import EventQueue
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
 
@@ -42,7 +43,6 @@ ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
 together = inventory_model.together
-
 # Who is told, and when not, has one too.
 AlertSeverity = team_model.AlertSeverity
 Maintenance = team_model.Maintenance
@@ -57,15 +57,13 @@ Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
 
-# So has what is probed from outside.
+# So have what is probed from outside, the standards of others, and the programs that answer.
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
 
-# So have the standards of others.
 Package = package_model.Package
-# So do the programs that answer.
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
 SensorCheck = sensor_model.SensorCheck
@@ -359,6 +357,8 @@ class Project:
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
+    mac_sync: str = ""  # where the metrics of `mac sync` are; "": they are not collected
+    events: EventQueue | None = None  # what tells `mac sync` of changes
     location: Location = NOWHERE
 
 

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -109,8 +110,13 @@ def read(path: Path, root: Path) -> Read:
     return (None, problems) if content is None else parse(content, files.shown(path, root))
 
 
+@lru_cache(maxsize=1024)
 def parse(content: bytes, shown: str) -> Read:
-    """The document in a text. Never raises, whatever the bytes are."""
+    """The document in a text. Never raises, whatever the bytes are.
+
+    What was read is kept, as most files are the same in the next round of a process that goes on: nobody
+    changes a document.
+    """
     builder, problems = _built(content, shown, several=False)
     return (builder.documents()[0] if builder else None), problems
 

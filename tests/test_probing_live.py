@@ -198,7 +198,8 @@ def test_a_service_that_dies_is_told_and_its_certificate_is_watched(generation: 
             "a certificate of ten days is noticed",
         )
         wait(lambda: values(prometheus, "service:endpoint_down:ratio") == [0], "nothing is down")
-        assert set(states(prometheus)) == {"EndpointCertificateExpiring"}
+        # The prober was missing until its first scrape.
+        wait(lambda: set(states(prometheus)) == {"EndpointCertificateExpiring"}, "nothing else is told")
 
         living.close()
         wait(lambda: states(prometheus).get("EndpointsUnreachable") == "firing", "the outage is told")

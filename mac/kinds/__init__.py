@@ -24,6 +24,7 @@ account and region, so it is asked for (`kinds: all`, or by name)."""
 __all__ = ["DEFAULT", "Kind", "all_kinds", "aws_kinds", "has_endpoints", "names"]
 
 
+@cache
 def names() -> tuple[str, ...]:
     """The names of all kinds, sorted; imports none of them."""
     return tuple(sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if m.name != _FRAME))

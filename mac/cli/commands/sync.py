@@ -13,10 +13,11 @@ from mac.cli import errors, options
 from mac.cli.session import Session
 
 if TYPE_CHECKING:
+    from mac.events import Events
     from mac.sync import Sync
     from mac.sync_log import Log
     from mac.sync_metrics import Metrics
-    from mac.sync_model import Round, Wake
+    from mac.sync_model import Round
 
 NOWHERE = "none"
 
@@ -112,14 +113,15 @@ def command(
                 return errors.INTERRUPTED
         log.round(done)
         return _exit_code(done)
-    sync = Sync(settings, _wake(root), _progress(log, session.verbose))
+    events = _events(root, log)
+    sync = Sync(settings, events, _progress(log, session.verbose))
     metrics = Metrics(interval, max(5 * interval, 600.0) if patience is None else patience)
 
     def told(done: Round) -> None:
         metrics.note(done)
         log.round(done)
 
-    with _listening(listen, metrics, log), _ended_by_signals(sync, log):
+    with _listening(listen, metrics, events, log), _ended_by_signals(sync, log):
         log.event("start", root=str(root), interval=interval)
         sync.run(told)
         log.event("end")
@@ -140,9 +142,61 @@ def unit(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     options.data(deploy_unit.unit(options.program(), words, root, delivery.settings(root), deploy_unit.SYNCS))
 
 
-def _wake(root: Path) -> Wake | None:
-    """What tells of changes before the next full reading, if there is anything."""
-    return None
+@command.command(
+    "cloudformation", epilog="Example: mac sync cloudformation --form spoke > mac-events-spoke.template.json"
+)
+@click.option(
+    "--form",
+    type=click.Choice(["hub", "spoke"]),
+    default="hub",
+    show_default=True,
+    help="The queue that mac reads, with its rules; or what forwards to it from another account or region, "
+    "for a stack set.",
+)
+@click.pass_context
+def cloudformation(ctx: click.Context, form: str) -> None:
+    """Print the CloudFormation template of what fills the event queue."""
+    from mac import emit, event_stacks, pipeline
+
+    config = pipeline.load(Path(ctx.obj.root)).inventory
+    kinds = [kind.name for kind in pipeline.asked(config)[0]]
+    if not event_stacks.patterns(kinds):
+        raise click.UsageError("AWS sends no events about any kind that this inventory reads")
+    accounts = [account.id for account in config.accounts]
+    alone = len(accounts) == 1 and len(config.regions) == 1
+    template = (
+        event_stacks.spoke(kinds)
+        if form == "spoke"
+        else event_stacks.hub(
+            kinds, accounts=() if alone else accounts, organization=config.organization is not None
+        )
+    )
+    options.data(emit.json_pretty(template).decode())
+
+
+@command.command("iam-policy", epilog="Example: mac sync iam-policy > mac-events-reader.json")
+@click.pass_context
+def iam_policy(ctx: click.Context) -> None:
+    """Print the least-privilege IAM policy for reading the event queue."""
+    from mac import emit, event_stacks, standards
+
+    queue = standards.settings(Path(ctx.obj.root)).events
+    if queue is None:
+        raise click.UsageError("mac.yaml names no queue (spec.sync.events.queue)")
+    options.data(emit.json_pretty(event_stacks.reader(queue.arn)).decode())
+
+
+def _events(root: Path, log: Log) -> Events | None:
+    """What tells of changes before the next full reading, if mac.yaml names it."""
+    from mac import standards
+
+    queue = standards.settings(root).events
+    if queue is None:
+        return None
+    from mac.events import Events
+    from mac.sqs import Queue
+
+    return Events(Queue(queue), lambda sentence: log.event("events", message=sentence))
 
 
 def _progress(log: Log, verbose: bool) -> Callable[[str, str], None]:
@@ -164,16 +218,20 @@ def _exit_code(done: Round) -> int:
 
 
 @contextmanager
-def _listening(where: str, metrics: Metrics, log: Log) -> Iterator[None]:
+def _listening(where: str, metrics: Metrics, events: Events | None, log: Log) -> Iterator[None]:
     if where == NOWHERE:
         yield
         return
+    from mac import exposition
     from mac.sync_server import listening
+
+    def page() -> str:
+        return metrics.page() + (exposition.text(events.families()) if events else "")
 
     host, _, port = where.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise click.UsageError(f"--listen {where}: it is HOST:PORT, such as 127.0.0.1:9877")
-    with listening(host.strip("[]"), int(port), metrics.page, metrics.healthy) as address:
+    with listening(host.strip("[]"), int(port), page, metrics.healthy) as address:
         log.event("listening", address=address)
         yield
 
