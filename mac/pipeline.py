@@ -166,6 +166,7 @@ def generate(request: Request, progress: Progress = silent, clock: Clock | None 
                     place = record.begin(replace(asked_for, push=False, follow=False), message)
             built = build(request, clock, progress, place)
             with clock.stage("guards"):
+                progress("guards", "")
                 refuse(built, request)
             built = _judged(built, request, clock, progress)
             written = _write(request, built, clock, progress)
