@@ -203,8 +203,12 @@ def test_a_failure_is_raised_and_what_was_found_before_it_is_not_lost() -> None:
     assert {scope.kind for scope in events.wait(30)} == MEMBERSHIP
 
 
-def test_before_anything_was_read_the_page_does_not_say_when() -> None:
-    assert "mac_sync_events_last_read_timestamp_seconds" not in page(source(FakeQueue()))
+def test_a_queue_that_never_answers_grows_old_from_the_start() -> None:
+    queue = FakeQueue(AwsError("no"))
+    events = source(queue, clock=lambda: 5.0)
+    with pytest.raises(AwsError):
+        events.wait(30)
+    assert page(events)["mac_sync_events_last_read_timestamp_seconds"] == "5"
 
 
 # --- the stacks --------------------------------------------------------------------------------------
