@@ -14,7 +14,7 @@ import boto3
 import pytest
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mac import event_scopes, event_stacks, exposition, kinds, sqs
@@ -99,6 +99,7 @@ def test_what_is_no_event_is_refused(body: str, why: str) -> None:
         event_scopes.read(body)
 
 
+@settings(max_examples=50)
 @given(
     st.text() | st.recursive(st.none() | st.text(), lambda c: st.dictionaries(st.text(), c)).map(json.dumps)
 )
@@ -223,9 +224,9 @@ TEMPLATES = {
 
 
 def test_cloudformation_knows_all_of_the_templates() -> None:
-    config = ManualArgs(regions=[REGION, "eu-west-1"])
-    for name, template in TEMPLATES.items():
-        assert [(name, str(match)) for match in lint(json.dumps(template), config=config)] == []
+    config = ManualArgs(regions=[REGION])
+    for name in ("alone", "both", "spoke"):
+        assert [str(match) for match in lint(json.dumps(TEMPLATES[name]), config=config)] == []
     assert lint(json.dumps(TEMPLATES["spoke"]).replace("EventPattern", "Pattern"), config=config)
 
 
