@@ -42,7 +42,7 @@ def deliver(
     Raises ProblemsError and UsageError before anything is done; a destination's failure is in its answer.
     """
     project = standards.settings(root)
-    to = chosen(project, names)
+    to = chosen_from(project, names)
     what = release(root, revision, project)
     return what.revision, hand_over(to, what, dry_run=dry_run, progress=progress)
 
@@ -58,7 +58,7 @@ def hand_over(
     """Brings a release to these destinations, so many `at_once`, of which each is waited for. Raises
     ProblemsError for a cell that the release does not have, before anything is done.
     """
-    _known(to, what)
+    check_cells(to, what)
 
     def deliver_to(settings: DestinationSettings) -> Delivered:
         progress(settings.name)
@@ -77,10 +77,10 @@ def settings(root: Path) -> Project:
 
 def needs(root: Path, names: Sequence[str] = ()) -> Mapping[str, Needs]:
     """Name → what each of these destinations (all, if none is named) has to allow."""
-    return {s.name: deploy.destination(s).needs() for s in chosen(standards.settings(root), names)}
+    return {s.name: deploy.destination(s).needs() for s in chosen_from(standards.settings(root), names)}
 
 
-def chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:
+def chosen_from(project: Project, names: Sequence[str]) -> tuple[DestinationSettings, ...]:
     """The destinations with these names, all if none is named. Raises UsageError."""
     known = {settings.name for settings in project.destinations}
     if not known:
@@ -91,7 +91,7 @@ def chosen(project: Project, names: Sequence[str]) -> tuple[DestinationSettings,
     return tuple(settings for settings in project.destinations if settings.name in names or not names)
 
 
-def _known(to: Sequence[DestinationSettings], what: Release) -> None:
+def check_cells(to: Sequence[DestinationSettings], what: Release) -> None:
     """Raises ProblemsError for cells that the release does not have."""
     cells = {path.split("/")[1] for path in what.files if path.startswith("cells/")}
     problems = [

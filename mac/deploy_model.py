@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mac.access_model import ServerAccess
+from mac.inventory_model import Json
 from mac.problems import NOWHERE, Location, MacError, Problem
 
 
@@ -127,16 +128,56 @@ class DeployPlan:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a destination has and runs. `digest` of all that mac put there, "" when there is nothing.
+    """What a destination has of mac's, and runs.
 
-    `revision`: the commit from which that was deployed first. `items`: what is there → a digest of it.
-    `faults`: where what runs departs from what is there, in sentences.
+    `items`: what is there → its content, which may be secret, spelled as a destination's `meant` spells it;
+    with `adds` the destination keeps more than it was given. `revision`: the commit from which that was
+    deployed first, and `edits`: what was changed since, by somebody else; "" and None where the destination
+    does not keep that. `faults`: where what runs departs from what is there, in sentences; `unread`: why that
+    could not be looked at.
     """
 
-    revision: str
-    digest: str
-    items: Mapping[str, str]
+    items: Mapping[str, bytes]
+    revision: str = ""
+    edits: tuple[DeployChange, ...] | None = None
     faults: tuple[str, ...] = ()
+    unread: str = ""
+    adds: bool = False
+
+
+def contains(there: Json, meant: Json) -> bool:
+    """Whether a value has all that was meant; it may have more keys."""
+    if isinstance(meant, Mapping):
+        return isinstance(there, Mapping) and all(
+            key in there and contains(there[key], value) for key, value in meant.items()
+        )
+    if isinstance(meant, list):
+        return (
+            isinstance(there, list)
+            and len(there) == len(meant)
+            and all(contains(one, other) for one, other in zip(there, meant, strict=True))
+        )
+    return bool(there == meant)
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapedTarget:
+    """A target as a Prometheus has it. `labels`: those of its series. `is_down`: it does not answer, and has
+    not for as long as was asked for. `error`: why, in the server's words.
+    """
+
+    address: str
+    labels: Mapping[str, str]
+    is_down: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scraping:
+    """What a Prometheus scrapes. `since`: when it was started, in seconds since 1970."""
+
+    since: float
+    targets: tuple[ScrapedTarget, ...]
 
 
 @dataclass(frozen=True, slots=True)

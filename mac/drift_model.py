@@ -56,7 +56,6 @@ class Drift:
     destination: str
     what: str
     detail: str
-    hint: str = ""
     differences: tuple[Difference, ...] = ()
     arn: str = ""
 

@@ -8,22 +8,46 @@ Everything is only read; no lock is taken. `mac sync` calls `read` too, with the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from mac import delivery
+from mac import (
+    bind,
+    delivery,
+    deploy,
+    drift,
+    durations,
+    exposition,
+    git,
+    pipeline,
+    scraping,
+    snapshot_source,
+    standards,
+    write,
+)
+from mac.deploy_model import DestinationSettings, DestinationType, Observed, Release, Scraping
 from mac.drift_model import DriftReport
-from mac.model import Binding, Snapshot
+from mac.model import Binding, Project, ScopeState, Snapshot, together
+from mac.problems import MacError, ProblemsError
+from mac.run import Progress
+
+_HISTORY = 20  # commits that are looked at for one that has what is at a destination
+_AT_ONCE = 8  # destinations
+_DISCOVERY = 5.0  # seconds in which Prometheus takes up what discovery has found
+_GENERATED = ("cells", "alertmanager", "dashboards")
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """An inventory and how it is bound: what should be scraped."""
+    """An inventory and how it is bound: what should be scraped. `note`: what has to be known of it."""
 
     snapshot: Snapshot
     bindings: Sequence[Binding]
+    note: str = ""
 
 
 def read(
@@ -46,4 +70,177 @@ def read(
     A destination that cannot be read is UNKNOWN in the answer. Raises what `delivery.deliver` does before
     anything is read: ProblemsError, UsageError, GitError.
     """
-    raise NotImplementedError
+    project = standards.settings(root)
+    chosen = delivery.chosen_from(project, names)
+    release = delivery.release(root, revision, project)
+    delivery.check_cells(chosen, release)
+    moment = now or datetime.now(UTC)
+    notes = []
+    if fleet is None and any(_scrapes(settings) for settings in chosen):
+        fleet, why = _committed(root, release.revision, moment)
+        notes += [why] if why else []
+    patience = _grace(project, fleet) if grace is None else grace
+    history = _History(root, project, git.open(root), release)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        asked = [pool.submit(_ask, settings, patience) for settings in chosen]
+        readings = []
+        for settings, answer in zip(chosen, asked, strict=True):
+            progress(settings.name)
+            readings.append(_reading(settings, *answer.result(), history))
+    scope = None
+    if fleet is not None:
+        notes += [fleet.note] if fleet.note else []
+        scope = drift.Scope(fleet.bindings, moment, patience, not names, release.files)
+    return drift.report(release.revision, readings, scope, moment, notes)
+
+
+def live(root: Path, progress: Progress) -> Fleet:
+    """The inventory as AWS tells it now. Raises ProblemsError and AwsError."""
+    catalog = pipeline.load(root)
+    found = pipeline.observe(root, progress)
+    unread = [status.scope for status in found.scopes if status.state is not ScopeState.COMPLETE]
+    note = f"{together(unread)} could not be read now: what was last known of it is taken" if unread else ""
+    return Fleet(found, bind.bind(catalog, found, datetime.now(UTC).date()).bindings, note)
+
+
+def write_metrics(report: DriftReport, path: Path) -> None:
+    """A file for node_exporter's textfile collector, replaced as a whole. Raises OutputError."""
+    write.replace_file(path, exposition.text(report.metrics()).encode())
+
+
+# --- the inventory -----------------------------------------------------------------------------------
+
+
+def _committed(root: Path, sha: str, now: datetime) -> tuple[Fleet | None, str]:
+    """The fleet of a commit, or why there is none."""
+    try:
+        found = snapshot_source.read(snapshot_source.Revision(sha), root)
+    except MacError as error:
+        why = _said(error)
+        return None, f"the commit has no inventory that can be read ({why}): targets were not held against it"
+    bound = bind.bind(pipeline.load(root), found, now.date())
+    return Fleet(found, bound.bindings), ""
+
+
+def _grace(project: Project, fleet: Fleet | None) -> float:
+    intervals = {
+        scrape.interval
+        for binding in (fleet.bindings if fleet else ())
+        if (scrape := binding.standard.scrape) is not None and scrape.interval
+    }
+    longest = max(durations.seconds(text) or 0.0 for text in {project.scrape_interval, *intervals})
+    return longest + (durations.seconds(scraping.REFRESH) or 0.0) + _DISCOVERY
+
+
+# --- destinations ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What commits have for destinations. `head`: the commit that is meant to run."""
+
+    root: Path
+    project: Project
+    repository: git.Repository
+    head: Release
+
+    def release(self, sha: str) -> Release:
+        """Raises GitError and ProblemsError."""
+        if sha == self.head.revision:
+            return self.head
+        return delivery.release(self.root, sha, self.project)
+
+    def older(self) -> Iterable[Release]:
+        """Releases before that of the head, newest first, as far as they can be read."""
+        folders = [self.root / self.project.output / name for name in _GENERATED]
+        with suppress(MacError):
+            for sha in self.repository.touching(self.head.revision, folders, _HISTORY):
+                if sha != self.head.revision:
+                    yield self.release(sha)
+
+    def behind(self, sha: str) -> int | None:
+        return self.repository.behind(sha, self.head.revision) if sha else None
+
+
+def _said(error: MacError) -> str:
+    return error.problems[0].message if isinstance(error, ProblemsError) else error.message
+
+
+def _scrapes(settings: DestinationSettings) -> bool:
+    return settings.type is DestinationType.PROMETHEUS_FILES
+
+
+def _ask(
+    settings: DestinationSettings, grace: float
+) -> tuple[Observed | None, Scraping | None, tuple[str, ...]]:
+    """What a destination says, and what it does not."""
+    observed = scraped = None
+    unread = []
+    try:
+        observed = deploy.destination(settings).read_back()
+    except MacError as error:
+        unread.append(_said(error))
+    try:
+        scraped = deploy.scraping(settings, grace)
+    except MacError as error:
+        # One reason is enough where it is the same server that does not answer.
+        if observed is not None and not observed.unread:
+            unread.append(_said(error))
+    return observed, scraped, tuple(unread)
+
+
+def _reading(
+    settings: DestinationSettings,
+    observed: Observed | None,
+    scraped: Scraping | None,
+    unread: tuple[str, ...],
+    history: _History,
+) -> drift.Reading:
+    cell = settings.cell if _scrapes(settings) else ""
+    meant: Mapping[str, bytes] = {}
+    target = deploy.destination(settings)
+    try:
+        meant = target.meant(history.head)
+    except MacError as error:
+        observed, unread = None, (*unread, _said(error))
+    base, sha = meant, history.head.revision
+    if observed is not None and observed.items and drift.differing(observed, meant):
+        base, sha = _base(target, observed, meant, history)
+    return drift.Reading(
+        settings.name,
+        settings.type,
+        cell,
+        observed,
+        meant,
+        base,
+        sha,
+        history.behind(sha),
+        scraped,
+        unread,
+    )
+
+
+def _base(
+    target: deploy.Destination, observed: Observed, meant: Mapping[str, bytes], history: _History
+) -> tuple[Mapping[str, bytes], str]:
+    """What the commit has that a destination runs, and that commit: the one that the destination names, else
+    the newest of those from which it differs least.
+    """
+    if observed.edits is not None:
+        try:
+            return target.meant(history.release(observed.revision)), observed.revision
+        except MacError:
+            return {}, observed.revision
+    base, sha = meant, history.head.revision
+    fewest = len(drift.differing(observed, meant))
+    for release in history.older():
+        try:
+            content = target.meant(release)
+        except MacError:
+            break
+        count = len(drift.differing(observed, content))
+        if count < fewest:
+            base, sha, fewest = content, release.revision, count
+        if not fewest:
+            break
+    return base, sha

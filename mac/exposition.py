@@ -19,7 +19,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A metric: `type` is "gauge" or "counter", whose name ends in _total. Without samples it is left out."""
+    """A metric. `type`: "gauge", or "counter", whose name ends in _total. Without samples it is left out."""
 
     name: str
     help: str

@@ -130,6 +130,18 @@ class Repository:
             )
         raise GitError(f"{rev!r} is not a revision of this repository", hint)
 
+    def touching(self, rev: str, paths: Iterable[Path | str], most: int) -> tuple[str, ...]:
+        """The newest commits of a revision in which anything at these paths changed, newest first."""
+        names = literal(self.name(path) for path in paths)
+        listing = self._git("log", "--format=%H", f"--max-count={most}", self.resolve(rev), "--", *names)
+        return tuple(listing.out.decode().split())
+
+    def behind(self, old: str, new: str) -> int | None:
+        """By how many commits `old` is older than `new`; None when it is no ancestor, as far as is known."""
+        if self._git("merge-base", "--is-ancestor", old, new, ok=(0, 1, 128)).code != 0:
+            return None
+        return int(self._git("rev-list", "--count", f"{old}..{new}").line)
+
     def require(self, path: Path) -> None:
         """Raises GitError when files at this place cannot be committed here."""
         self.name(path)

@@ -91,6 +91,13 @@ def inventory(
         return found
 
 
+def observe(root: Path, progress: Progress = silent) -> Snapshot:
+    """The inventory as AWS tells it now; nothing is written."""
+    loaded = load(root)
+    progress("inventory", "asking AWS")
+    return _ask_aws(loaded, root / conventions.SNAPSHOT_DIR, datetime.now(UTC), progress)
+
+
 def load(root: Path) -> Catalog:
     """What engineers wrote. Raises ProblemsError when any of it is wrong."""
     loaded = standards.load(root)

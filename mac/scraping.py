@@ -23,7 +23,8 @@ from mac.model import (
 
 Document = dict[str, Any]
 
-_REFRESH = "30s"
+REFRESH = "30s"
+"""How often Prometheus reads the files of targets again, whatever it is told of them."""
 
 
 def target_groups(bindings: Iterable[Binding], scrape: Scrape) -> list[Document]:
@@ -110,10 +111,10 @@ def discovery(project: Project, cell: Cell, job: str) -> Document:
     """Where Prometheus finds the targets of a job: beside its configuration, or outside of Git."""
     kept, path = project.targets, conventions.targets_file(cell.name, job)
     if kept.kept == "http_sd":
-        return {"http_sd_configs": [{"url": f"{kept.url}/{path}", "refresh_interval": _REFRESH}]}
+        return {"http_sd_configs": [{"url": f"{kept.url}/{path}", "refresh_interval": REFRESH}]}
     beside = f"targets/{conventions.slug(job)}.json"
     name = f"{kept.folder}/{path}" if kept.kept == "file" else beside
-    return {"file_sd_configs": [{"files": [name], "refresh_interval": _REFRESH}]}
+    return {"file_sd_configs": [{"files": [name], "refresh_interval": REFRESH}]}
 
 
 def _cloudwatch_scrape(project: Project) -> Document:

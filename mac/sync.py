@@ -17,14 +17,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from mac import backoff, delivery, lock, pipeline
+from mac import backoff, delivery, drifting, lock, pipeline
 from mac.backoff import Attempts
 from mac.deploy_model import Delivered, DeployError, Release
+from mac.drift_model import DriftReport
 from mac.model import Project, Scope
 from mac.problems import BusyError, MacError, ProblemsError
 from mac.run import Clock, Outcome, Progress, Request, silent
 from mac.sync_model import (
     DEPLOY,
+    DRIFT,
     EVENTS,
     GOOD,
     LOCK,
@@ -166,6 +168,10 @@ class Sync:
                 with _told_as(DEPLOY, failures), clock.stage(DEPLOY):
                     delivered = self._deploy(outcome, waiting)
             failures += [Failure(DEPLOY, _of(one)) for one in delivered if one.state not in GOOD]
+            drift: DriftReport | None = None
+            if outcome is not None and only is None and delivered and not self._stopping:
+                with _told_as(DRIFT, failures), clock.stage(DRIFT):
+                    drift = self._drift(outcome)
         return Round(
             at=time.time(),
             seconds=self.clock() - began,
@@ -177,6 +183,7 @@ class Sync:
             pushed=bool(outcome and outcome.pushed),
             delivered=delivered,
             waiting=tuple(waiting),
+            drift=drift,
         )
 
     def _lock(self, held: ExitStack) -> None:
@@ -228,7 +235,7 @@ class Sync:
         if release is None or project is None or not project.destinations:
             return ()
         what, now = _digest(release.files), self.clock()
-        chosen = delivery.chosen(project, self.settings.names)
+        chosen = delivery.chosen_from(project, self.settings.names)
         due = [each for each in chosen if self._attempts[each.name].wants(what, now)]
         waiting += (each.name for each in chosen if each not in due)
         done = delivery.hand_over(
@@ -238,6 +245,14 @@ class Sync:
             good, now = one.state in GOOD, self.clock()
             self._attempts[one.name].note(what, good, self.settings.interval, now)
         return done
+
+    def _drift(self, outcome: Outcome) -> DriftReport | None:
+        """What is out of step all the same. Another repository's commits are not looked for in this one."""
+        built = outcome.built
+        if built.record.apart:
+            return None
+        fleet = drifting.Fleet(built.snapshot, built.bindings.bindings)
+        return drifting.read(self.settings.root, names=self.settings.names, fleet=fleet)
 
     # --- stopping --------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mac import __version__
 from mac.diff import ACTIONS
+from mac.drift_model import DriftReport
 from mac.exposition import Family, Sample, text
 from mac.model import Scope, ScopeState
 from mac.run import Stage
@@ -39,6 +40,7 @@ class Metrics:
         self._spent: defaultdict[str, float] = defaultdict(float)
         self._read: dict[Scope, float] = {}
         self._figures: Figures | None = None
+        self._drift: DriftReport | None = None
         self._commits = 0
         self._deployments: Counter[tuple[str, str]] = Counter()
         self._in_sync: dict[tuple[str, str], bool] = {}
@@ -53,6 +55,7 @@ class Metrics:
             self._last_success = done.at if done.good else self._last_success
             self._count_time(done.stages)
             self._commits += bool(done.commit)
+            self._drift = done.drift or self._drift
             if done.figures:
                 self._figures = done.figures
                 self._note_scopes(done, done.figures)
@@ -95,7 +98,8 @@ class Metrics:
         """All of it, as Prometheus scrapes it."""
         with self._lock:
             families = (*self._of_the_loop(), *self._of_the_fleet(), *self._of_destinations(), *_process())
-        return text(families)
+            drift = self._drift.metrics() if self._drift else ()
+        return text((*families, *drift))
 
     def _of_the_loop(self) -> Iterator[Family]:
         version = {"version": __version__, "python": platform.python_version()}

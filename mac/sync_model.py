@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mac.deploy_model import Delivered, State
+from mac.drift_model import DriftReport
 from mac.model import Scope, ScopeStatus
 from mac.problems import MacError, Problem, ProblemsError
 from mac.run import Built, Judge, Stage
 
 GOOD = frozenset([State.DEPLOYED, State.UNCHANGED])
 
-LOCK, PUSH, DEPLOY, EVENTS = "lock", "push", "deploy", "events"
+LOCK, PUSH, DEPLOY, DRIFT, EVENTS = "lock", "push", "deploy", "drift", "events"
 STAGES = (
     *(LOCK, "begin", "load", "inventory", "bind", "render", "validate", "plan", "guards", "judge", "write"),
-    *("commit", PUSH, DEPLOY, EVENTS),
+    *("commit", PUSH, DEPLOY, DRIFT, EVENTS),
 )
 """Everything that a round does, in order, and the reading of events beside it."""
 
@@ -116,11 +117,14 @@ class Round:
     pushed: bool = False
     delivered: tuple[Delivered, ...] = ()
     waiting: tuple[str, ...] = ()  # what failed before and is tried again later
+    drift: DriftReport | None = None  # of a full round
 
     @property
     def good(self) -> bool:
-        """Whether everything is as it should be; without events it is, only later."""
-        return not self.waiting and all(failure.stage == EVENTS for failure in self.failures)
+        """Whether everything is as it should be; without events it is, only later, and who is not looked at
+        may be well.
+        """
+        return not self.waiting and all(failure.stage in (EVENTS, DRIFT) for failure in self.failures)
 
 
 Told = Callable[[Round], None]

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import deploying
 from write_crash import KILLED, child, tampered
 
 from mac.deploy.files import FilesDestination
+from mac.deploy.running import LastRead
 from mac.deploy.versions import CURRENT, VERIFIED, Versions
 from mac.deploy_model import DeployError, Release, RolledBackError
 from mac.problems import MacError
@@ -40,8 +41,8 @@ class Reader:
     folder: Path
     memory: Path
 
-    def reach(self) -> None:
-        pass
+    def last_read(self) -> LastRead:
+        return LastRead(0.0, True)
 
     def reload(self) -> None:
         content = (self.folder / CURRENT / CONFIG).read_bytes()
@@ -49,9 +50,10 @@ class Reader:
             raise DeployError("the server refuses it")
         self.memory.write_bytes(content)
 
-    def fault(self, folder: Path, files: Mapping[str, bytes]) -> str:
+    def faults(self, folder: Path, files: Mapping[str, bytes]) -> Iterator[str]:
         runs = self.memory.read_bytes() if self.memory.exists() else b""
-        return "" if runs == files[CONFIG] == (folder / CONFIG).read_bytes() else "it runs another"
+        if not runs == files[CONFIG] == (folder / CONFIG).read_bytes():
+            yield "it runs another"
 
 
 def destination(root: Path) -> FilesDestination:
@@ -131,7 +133,8 @@ class Trial:
         good, current = store.linked(VERIFIED), store.linked(CURRENT)
         if good is None or current is None or good.name != current.name:
             self.failures.append(f"{where}: what runs is not what counts as verified")
-        if destination(root).read_back().faults:
+        seen = destination(root).read_back()
+        if seen.faults or seen.unread or seen.edits:
             self.failures.append(f"{where}: it reads back with faults")
         if release is NEW:
             destination(root).apply(OLD)

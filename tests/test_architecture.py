@@ -200,6 +200,7 @@ def test_the_pipeline_alone_composes() -> None:
             "vendoring",
             "forecasting",
             "delivery",
+            "drifting",
             "cli",
         }:
             stages = own(path) & STAGES

@@ -16,8 +16,8 @@ import pytest
 from mac import deploy, http, servers
 from mac.deploy.files import FilesDestination
 from mac.deploy.prometheus import Prometheus
-from mac.deploy.running import until
-from mac.deploy_model import DestinationType, FilesSettings, Release, State
+from mac.deploy.running import fault, until
+from mac.deploy_model import Action, DestinationType, FilesSettings, Release, State
 from mac.problems import OutputError
 
 
@@ -208,19 +208,19 @@ def test_defaults_hidden_secrets_and_other_spellings_are_no_difference(tmp_path:
         (tmp_path / name).write_bytes(data)
     with servers.prometheus(path) as server:
         running = Prometheus(http.Server(deploying.access(server.url)), "prometheus")
-        until(lambda: running.fault(tmp_path, files), 60.0)
+        until(lambda: fault(running, tmp_path, files), 60.0)
         for change, where in (
             ({"global": {**RICH["global"], "external_labels": {"a": "2"}}}, "global.external_labels.a"),
             ({"global": {**RICH["global"], "scrape_interval": "61s"}}, "global.scrape_interval"),
             ({"scrape_configs": RICH["scrape_configs"][:1]}, "scrape_configs (2 instead of 1)"),
         ):
             other = deploying.prometheus_files("Down", config={**RICH, **change})
-            assert where in running.fault(tmp_path, other)
+            assert where in fault(running, tmp_path, other)
         for changed, word in (
             (deploying.prometheus_files("Other", config=RICH), "runs otherwise the rule group"),
             ({**files, "rules/production/b.yml": files["rules/production/web.yml"]}, "does not run the rule"),
         ):
-            assert word in running.fault(tmp_path, changed)
+            assert word in fault(running, tmp_path, changed)
 
 
 # --- what is in the way ------------------------------------------------------------------------------
@@ -255,7 +255,11 @@ def test_what_somebody_changed_by_hand_is_told_and_put_right(tmp_path: Path) -> 
     assert not here.plan(release)
     (tmp_path / "p/current/prometheus.yml").write_text("mine")
     (tmp_path / "p/current/extra.yml").write_text("mine")
-    assert here.read_back().faults == ("extra.yml: add by hand", "prometheus.yml: change by hand")
+    edits = here.read_back().edits or ()
+    assert [(c.what, c.action) for c in edits] == [
+        ("extra.yml", Action.ADD),
+        ("prometheus.yml", Action.CHANGE),
+    ]
     assert [c.what for c in here.plan(release).changes] == ["extra.yml", "prometheus.yml"]
     assert here.apply(release).startswith("0002-")
     assert content(tmp_path / "p/current") == deploying.prometheus_files("Down")

@@ -7,6 +7,7 @@ others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from mac import http
@@ -27,10 +28,12 @@ from mac.deploy_model import (
     DeployPlan,
     DestinationSettings,
     DestinationType,
+    FilesSettings,
     Needs,
     Observed,
     Release,
     RolledBackError,
+    Scraping,
     State,
 )
 from mac.problems import MacError, ProblemsError
@@ -44,6 +47,9 @@ class Destination(Protocol):
 
     def apply(self, release: Release) -> str:
         """Deploys and verifies, else puts back what was there. Returns the name of what runs now, if any."""
+
+    def meant(self, release: Release) -> Mapping[str, bytes]:
+        """What a release puts there, thing → content. Nothing there is asked."""
 
     def read_back(self) -> Observed:
         """What is there and runs, whoever put it there."""
@@ -74,6 +80,17 @@ def destination(settings: DestinationSettings) -> Destination:
         return FilesDestination(settings, f"cells/{settings.cell}/", check, running, ASKED)
     alertmanager = Alertmanager(server, "alertmanager", settings.pid_file, settings.settle)
     return FilesDestination(settings, "alertmanager/", Checked("amtool", ALERTMANAGER_CONFIG), alertmanager)
+
+
+def scraping(settings: DestinationSettings, grace: float) -> Scraping | None:
+    """What the Prometheus of a destination scrapes; None when it is none. A target counts as down when it has
+    not answered for `grace` seconds. Raises DeployError and ServerError.
+    """
+    if settings.type is not DestinationType.PROMETHEUS_FILES or not isinstance(settings, FilesSettings):
+        return None
+    if settings.server is None:
+        return None
+    return Prometheus(http.Server(settings.server), "prometheus").scraping(grace)
 
 
 def deliver(settings: DestinationSettings, release: Release, *, dry_run: bool = False) -> Delivered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,10 @@ CONFIG = "alertmanager.yml"
 
 @dataclass(frozen=True, slots=True)
 class Alertmanager(Reloading):
-    def fault(self, folder: Path, files: Mapping[str, bytes]) -> str:
+    def faults(self, folder: Path, files: Mapping[str, bytes]) -> Iterator[str]:
         """It exports a number that stands for the text that it runs: the first 48 bits of its MD5."""
-        wanted = int.from_bytes(hashlib.md5(files[CONFIG], usedforsecurity=False).digest()[:6], "little")
+        wanted = int.from_bytes(
+            hashlib.md5(files.get(CONFIG, b""), usedforsecurity=False).digest()[:6], "little"
+        )
         if self.gauge("alertmanager_config_hash") != wanted:
-            return f"{self.server.url} runs another configuration than {folder / CONFIG}"
-        return ""
+            yield f"{self.server.url} runs another configuration than {folder / CONFIG}"

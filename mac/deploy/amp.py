@@ -41,24 +41,34 @@ class AmpRules:
     def plan(self, release: Release) -> DeployPlan:
         """What differs. Raises AwsError, and DeployError for a namespace of somebody else in the way."""
         stored = self._stored()
-        found = changes.between(_hashes(_data(stored)), _hashes(self._wanted(release)))
+        found = changes.between(versions.hashes(_data(stored)), versions.hashes(self.meant(release)))
         unready = next((f"{n} is {d.status}" for n, d in sorted(stored.items()) if not d.is_active), "")
         return DeployPlan(release.revision, found, "" if found else unready)
 
     def apply(self, release: Release) -> str:
         """Sends what differs and waits until AWS has taken it, else sends back what was there."""
-        before, wanted = _data(self._stored()), self._wanted(release)
+        before, wanted = _data(self._stored()), self.meant(release)
         try:
             self._bring(wanted)
         except MacError as error:
             self._put_back(error, before)
-        return versions.digest(_hashes(wanted))[:12]
+        return versions.digest(versions.hashes(wanted))[:12]
+
+    def meant(self, release: Release) -> Mapping[str, bytes]:
+        """Namespace → its rule file."""
+        prefix = f"cells/{self.settings.cell}/"
+        found: dict[str, bytes] = {}
+        for path, data in release.files.items():
+            inside = path.removeprefix(prefix)
+            is_rules = inside.startswith("rules/") or inside == conventions.HEARTBEAT_FILE
+            if inside != path and is_rules:
+                found[self._name(inside)] = data
+        return found
 
     def read_back(self) -> Observed:
         stored = self._stored()
-        hashes = _hashes(_data(stored))
         faults = (f"{n} is {d.status} {d.reason}".strip() for n, d in stored.items() if not d.is_active)
-        return Observed("", versions.digest(hashes), hashes, tuple(faults))
+        return Observed(_data(stored), faults=tuple(faults))
 
     def needs(self) -> Needs:
         place = _place(self.settings)
@@ -71,16 +81,6 @@ class AmpRules:
         )
 
     # --- parts -----------------------------------------------------------------------------------
-
-    def _wanted(self, release: Release) -> Mapping[str, bytes]:
-        prefix = f"cells/{self.settings.cell}/"
-        found: dict[str, bytes] = {}
-        for path, data in release.files.items():
-            inside = path.removeprefix(prefix)
-            is_rules = inside.startswith("rules/") or inside == conventions.HEARTBEAT_FILE
-            if inside != path and is_rules:
-                found[self._name(inside)] = data
-        return found
 
     def _name(self, inside: str) -> str:
         """Readable, of characters that AWS takes, and with a hash, so that no two files share one."""
@@ -146,9 +146,8 @@ class AmpAlertmanager:
 
     def plan(self, release: Release) -> DeployPlan:
         there = self.workspace.alertmanager()
-        name = conventions.ALERTMANAGER_CONFIG
-        stored = {} if there is None else {name: there.data}
-        found = changes.between(_hashes(stored), _hashes({name: definition(release)}))
+        stored = {} if there is None else {conventions.ALERTMANAGER_CONFIG: there.data}
+        found = changes.between(versions.hashes(stored), versions.hashes(self.meant(release)))
         pending = f"it is {there.status}" if there and not there.is_active else ""
         return DeployPlan(release.revision, found, "" if found else pending)
 
@@ -171,13 +170,15 @@ class AmpAlertmanager:
             ) from error
         return versions.hash_of(wanted)[:12]
 
+    def meant(self, release: Release) -> Mapping[str, bytes]:
+        return {conventions.ALERTMANAGER_CONFIG: definition(release)}
+
     def read_back(self) -> Observed:
         there = self.workspace.alertmanager()
         if there is None:
-            return Observed("", "", {}, ("the workspace has no Alertmanager definition",))
-        hashes = _hashes({conventions.ALERTMANAGER_CONFIG: there.data})
+            return Observed({})
         faults = () if there.is_active else (f"it is {there.status} {there.reason}".strip(),)
-        return Observed("", versions.digest(hashes), hashes, faults)
+        return Observed({conventions.ALERTMANAGER_CONFIG: there.data}, faults=faults)
 
     def needs(self) -> Needs:
         return Needs(
@@ -227,7 +228,3 @@ def _wait(read: Callable[[], Definition | None], name: str, settle: float, data:
 
 def _data(stored: Mapping[str, Definition]) -> Mapping[str, bytes]:
     return {name: definition.data for name, definition in stored.items()}
-
-
-def _hashes(data: Mapping[str, bytes]) -> Mapping[str, str]:
-    return {name: versions.hash_of(content) for name, content in data.items()}

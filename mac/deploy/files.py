@@ -7,14 +7,15 @@ is put back in the same way.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mac import engines
 from mac.deploy import changes, versions
 from mac.deploy.changes import missing
-from mac.deploy.running import Running, last_fault, until
+from mac.deploy.running import Running, fault, last_fault, until
 from mac.deploy.versions import CURRENT, VERIFIED, Version, Versions
 from mac.deploy_model import (
     DeployError,
@@ -55,10 +56,10 @@ class FilesDestination:
     def plan(self, release: Release) -> DeployPlan:
         """What differs. Raises OutputError; DeployError or ServerError when the server does not answer."""
         store = self._store
-        wanted = self._files(release)
+        wanted = self.meant(release)
         current = store.linked(CURRENT)
         there = store.content(current) if current else {}
-        found = changes.between(there, {path: versions.hash_of(data) for path, data in wanted.items()})
+        found = changes.between(there, versions.hashes(wanted))
         return DeployPlan(release.revision, found, "" if found else self._pending(current, wanted))
 
     def apply(self, release: Release) -> str:
@@ -68,7 +69,7 @@ class FilesDestination:
         server does not take it and the last good version is back, DeployError when it is not.
         """
         store = self._store
-        wanted = self._files(release)
+        wanted = self.meant(release)
         with store.writing():
             good = store.linked(VERIFIED)
             before = store.linked(CURRENT)
@@ -84,20 +85,28 @@ class FilesDestination:
             store.prune(self.settings.keep)
         return version.name
 
+    def meant(self, release: Release) -> Mapping[str, bytes]:
+        """Path → content. Raises DeployError without the file that the server begins with."""
+        start = len(self.prefix)
+        found = {p[start:]: data for p, data in release.files.items() if p.startswith(self.prefix)}
+        if self.check and self.check.config not in found:
+            raise missing(release, f"{self.prefix}{self.check.config}")
+        return found
+
     def read_back(self) -> Observed:
         """What is there, and whether the server runs it."""
         store = self._store
         current = store.linked(CURRENT)
         if current is None:
-            return Observed("", "", {}, (f"{store.folder / CURRENT} leads to no version",))
-        there = store.content(current)
-        faults = [f"{c.what}: {c.action} by hand" for c in changes.between(current.files, there)]
-        if self.running and not faults:
-            running, stored = self.running, self._stored(current)
-            faults += filter(
-                None, [last_fault(lambda: running.fault(store.folder / CURRENT, stored), _STARTING)]
-            )
-        return Observed(current.revision, versions.digest(there), there, tuple(faults))
+            return Observed({})
+        there = store.read(current)
+        seen = Observed(there, current.revision, changes.between(current.files, versions.hashes(there)))
+        if self.running is None:
+            return seen
+        try:
+            return replace(seen, faults=self._faults(self.running, there))
+        except MacError as error:
+            return replace(seen, unread=error.message)
 
     def needs(self) -> Needs:
         if self.running is None:
@@ -115,12 +124,17 @@ class FilesDestination:
     def _store(self) -> Versions:
         return Versions(Path(self.settings.folder))
 
-    def _files(self, release: Release) -> Mapping[str, bytes]:
-        start = len(self.prefix)
-        found = {p[start:]: data for p, data in release.files.items() if p.startswith(self.prefix)}
-        if self.check and self.check.config not in found:
-            raise missing(release, f"{self.prefix}{self.check.config}")
-        return found
+    def _faults(self, running: Running, there: Mapping[str, bytes]) -> tuple[str, ...]:
+        """What a server departs in that is not just reading what is there."""
+        store = self._store
+        before = running.last_read()
+        changed = max(before.at, store.switched())
+        # Its clock is ours, or nearly so; the longer wait is only ever one for a fault.
+        patience = min(max(changed + _STARTING - time.time(), 0.0), _STARTING)
+        last_fault(lambda: fault(running, store.folder / CURRENT, there), patience)
+        now = running.last_read()
+        refused = () if now.well else ("it refused its configuration when it read it last",)
+        return (*refused, *running.faults(store.folder / CURRENT, there))
 
     def _stored(self, version: Version) -> Mapping[str, bytes]:
         folder = self._store.path(version)
@@ -138,13 +152,13 @@ class FilesDestination:
         running = self.running
         if running is None:
             return ""
-        return last_fault(lambda: running.fault(self._store.folder / CURRENT, wanted), _STARTING)
+        return last_fault(lambda: fault(running, self._store.folder / CURRENT, wanted), _STARTING)
 
     def _reach(self, good: Version | None, current: Version) -> None:
         """A server that is down would look like one that refuses: nothing is switched under it."""
         assert self.running is not None  # noqa: S101
         try:
-            self.running.reach()
+            self.running.last_read()
         except MacError as error:
             back = ""
             if good is not None and good.name != current.name:
@@ -193,7 +207,7 @@ class FilesDestination:
         running.reload()
         if before is not None:
             self._store.stir(before)  # Prometheus would look for targets after its refresh_interval only
-        until(lambda: running.fault(folder, files), self.settings.settle)
+        until(lambda: fault(running, folder, files), self.settings.settle)
 
     def _put_back(self, error: MacError, version: Version, good: Version | None) -> None:
         """Raises, always."""

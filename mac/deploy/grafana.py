@@ -13,8 +13,16 @@ from urllib.parse import quote
 
 from mac import emit, http
 from mac.deploy import changes, versions
-from mac.deploy_model import ApiSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
-from mac.model import Json
+from mac.deploy_model import (
+    ApiSettings,
+    DeployError,
+    DeployPlan,
+    Needs,
+    Observed,
+    Release,
+    RolledBackError,
+    contains,
+)
 from mac.problems import MacError
 
 _OURS = "mac-"  # how conventions.dashboard_uid begins
@@ -47,9 +55,12 @@ class Grafana:
             self._put_back(error, before)
         return versions.digest(_shown(wanted))[:12]
 
+    def meant(self, release: Release) -> Mapping[str, bytes]:
+        """Uid → dashboard."""
+        return _contents(_wanted(release))
+
     def read_back(self) -> Observed:
-        hashes = _shown(self._stored())
-        return Observed("", versions.digest(hashes), hashes)
+        return Observed(_contents(self._stored()), adds=True)
 
     def needs(self) -> Needs:
         return Needs(
@@ -118,28 +129,18 @@ def _wanted(release: Release) -> Dashboards:
     return found
 
 
+def _contents(dashboards: Dashboards) -> Mapping[str, bytes]:
+    return {uid: emit.json_line(dict(board)) for uid, board in dashboards.items()}
+
+
 def _shown(dashboards: Dashboards) -> Mapping[str, str]:
-    return {uid: versions.hash_of(emit.json_line(dict(board))) for uid, board in dashboards.items()}
+    return versions.hashes(_contents(dashboards))
 
 
 def _compared(there: Dashboards, wanted: Dashboards) -> Mapping[str, str]:
     """The digests of what is there, with that of what is meant where it has all of it."""
     meant = _shown(wanted)
     return {
-        uid: meant[uid] if uid in wanted and _has(board, wanted[uid]) else digest
+        uid: meant[uid] if uid in wanted and contains(board, wanted[uid]) else digest
         for (uid, board), digest in zip(there.items(), _shown(there).values(), strict=True)
     }
-
-
-def _has(there: Json, meant: Json) -> bool:
-    if isinstance(meant, Mapping):
-        return isinstance(there, Mapping) and all(
-            key in there and _has(there[key], value) for key, value in meant.items()
-        )
-    if isinstance(meant, list):
-        return (
-            isinstance(there, list)
-            and len(there) == len(meant)
-            and all(_has(one, other) for one, other in zip(there, meant, strict=True))
-        )
-    return bool(there == meant)

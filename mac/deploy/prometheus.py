@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mac import durations, emit
+from mac import durations, emit, http
 from mac.deploy.running import Reloading
-from mac.deploy_model import DeployError
+from mac.deploy_model import DeployError, ScrapedTarget, Scraping
 from mac.model import Json
 
 CONFIG = "prometheus.yml"
 
-ASKED = ("GET /api/v1/status/config", "GET /api/v1/rules", "GET /api/v1/targets")
+ASKED = (
+    *("GET /api/v1/status/config", "GET /api/v1/rules", "GET /api/v1/targets"),
+    "GET /api/v1/query",
+)
 """Requests beside those of every server that reads files."""
 
 _HIDDEN = "<secret>"
+_NO_PAST = (403, 404, 405, 422)  # of a Prometheus that only sends on, or of a proxy that lets no queries by
 # Written by Prometheus in another place or form than they were given.
 _RESPELLED = frozenset(["bearer_token", "bearer_token_file"])
+
+_QUERY = re.compile(r"\?[^\s\"]*")  # of an address in an error: parameters may be secret
+
+Labels = tuple[tuple[str, str], ...]
 
 Rule = tuple[str, str, float, tuple[tuple[str, str], ...]]
 """Type, name, seconds of `for`, labels."""
@@ -28,20 +37,59 @@ Rule = tuple[str, str, float, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Prometheus(Reloading):
-    def fault(self, folder: Path, files: Mapping[str, bytes]) -> str:
-        """Its configuration, rule groups and targets against those of the files."""
-        config = _yaml(files, CONFIG)
-        return (
-            self._configuration(folder, config) or self._rules(folder, files) or self._targets(config, files)
-        )
+    def faults(self, folder: Path, files: Mapping[str, bytes]) -> Iterator[str]:
+        """Its configuration, rule groups and targets against those of the files, or why these are none."""
+        try:
+            config = _yaml(files, CONFIG)
+            groups = dict(_groups_in(files, str(folder)))
+            targets, jobs = _targets_in(config, files)
+        except DeployError as error:
+            yield error.message
+            return
+        except (LookupError, TypeError, AttributeError) as error:
+            yield f"the files in {folder} are none that Prometheus reads: {error}"
+            return
+        yield from self._configuration(folder, config)
+        yield from self._rules(folder, groups)
+        yield from self._targets(targets, jobs)
 
-    def _configuration(self, folder: Path, config: Json) -> str:
+    def scraping(self, grace: float) -> Scraping:
+        """Its targets. One counts as down when it has not answered for `grace` seconds."""
+        since = self.gauge("process_start_time_seconds")
+        data = self._data("/api/v1/targets", ("state", "active"))
+        try:
+            found = [_scraped(entry) for entry in data["activeTargets"]]
+        except (LookupError, TypeError, AttributeError) as error:
+            raise DeployError(f"{self.server.url} does not list targets as Prometheus does") from error
+        if any(target.is_down for target in found):
+            answered = self._answered(grace)
+            found = [
+                replace(target, is_down=target.is_down and _labels_of(target) not in answered)
+                for target in found
+            ]
+        return Scraping(since, tuple(found))
+
+    def _answered(self, grace: float) -> set[Labels]:
+        """The labels of what is down and answered within `grace` seconds. None where no past is kept."""
+        window = durations.spell(int(max(grace, 1.0) * 1000))
+        query = f"up == 0 and max_over_time(up[{window}]) == 1"
+        try:
+            found = self._data("/api/v1/query", ("query", query))["result"]
+        except http.ServerError as error:
+            if error.status in _NO_PAST:
+                return set()
+            raise
+        return {
+            tuple(sorted((name, value) for name, value in series["metric"].items() if name != "__name__"))
+            for series in found
+        }
+
+    def _configuration(self, folder: Path, config: Json) -> Iterator[str]:
         runs = emit.read_yaml(str(self._data("/api/v1/status/config")["yaml"]))
-        where = departs(config, runs, str(folder))
-        return f"{self.server.url} runs another configuration, at {where}" if where else ""
+        if where := departs(config, runs, str(folder)):
+            yield f"{self.server.url} runs another configuration, at {where}"
 
-    def _rules(self, folder: Path, files: Mapping[str, bytes]) -> str:
-        wanted = dict(_groups_in(files, str(folder)))
+    def _rules(self, folder: Path, wanted: Mapping[tuple[str, str], list[Rule]]) -> Iterator[str]:
         runs = {
             (group["file"], group["name"]): [_rule_that_runs(rule) for rule in group["rules"]]
             for group in self._data("/api/v1/rules")["groups"]
@@ -52,28 +100,35 @@ class Prometheus(Reloading):
                 says = (
                     "does not run" if key not in runs else "runs" if key not in wanted else "runs otherwise"
                 )
-                return f"{self.server.url} {says} the rule group {key[1]!r} of {key[0]}"
-        return ""
+                yield f"{self.server.url} {says} the rule group {key[1]!r} of {key[0]}"
 
-    def _targets(self, config: Json, files: Mapping[str, bytes]) -> str:
-        wanted, jobs = _targets_in(config, files)
+    def _targets(self, wanted: set[tuple[str, str]], jobs: set[str]) -> Iterator[str]:
         data = self._data("/api/v1/targets", ("state", "any"))
         found = {
             (labels.get("job", ""), labels.get("__address__", ""))
             for entry in [*data["activeTargets"], *data["droppedTargets"]]
             if (labels := entry["discoveredLabels"]).get("job", "") in jobs
         }
-        if found == wanted:
-            return ""
-        job, address = min(found ^ wanted)
-        says = "has a target that is gone" if (job, address) in found else "does not have the target"
-        return f"{self.server.url} {says}: {address} of the job {job} ({len(found ^ wanted)} differ)"
+        if found != wanted:
+            job, address = min(found ^ wanted)
+            says = "has a target that is gone" if (job, address) in found else "does not have the target"
+            yield f"{self.server.url} {says}: {address} of the job {job} ({len(found ^ wanted)} differ)"
 
     def _data(self, path: str, *query: tuple[str, str]) -> Any:
         answer = self.server.get(path, query).json()
         if not isinstance(answer, dict) or answer.get("status") != "success":
             raise DeployError(f"{self.server.url}{path} does not answer as Prometheus does")
         return answer["data"]
+
+
+def _scraped(raw: Mapping[str, Any]) -> ScrapedTarget:
+    error = _QUERY.sub("", str(raw.get("lastError", "")))
+    address = str(raw["discoveredLabels"]["__address__"])
+    return ScrapedTarget(address, dict(raw["labels"]), raw["health"] == "down", error)
+
+
+def _labels_of(target: ScrapedTarget) -> Labels:
+    return tuple(sorted(target.labels.items()))
 
 
 def departs(given: Json, runs: Json, folder: str, at: str = "the top") -> str:
@@ -168,6 +223,8 @@ def _matching(files: Mapping[str, bytes], patterns: Iterable[str]) -> set[str]:
 
 
 def _yaml(files: Mapping[str, bytes], path: str) -> Any:
+    if path not in files:
+        raise DeployError(f"{path} is not there")
     text = files[path].decode("utf-8", "replace")
     try:
         return emit.read_json(text) if path.endswith(".json") else emit.read_yaml(text)

@@ -65,11 +65,14 @@ class Ruler:
             self._put_back(error, before)
         return versions.digest(_digests(wanted))[:12]
 
+    def meant(self, release: Release) -> Mapping[str, bytes]:
+        """Namespace and group → the group."""
+        return _contents(self._wanted(release))
+
     def read_back(self) -> Observed:
         """What is there in mac's own namespaces, and whether it is evaluated."""
         there = self._stored()
-        digests = _digests(there)
-        return Observed("", versions.digest(digests), digests, tuple(filter(None, [self._unloaded(there)])))
+        return Observed(_contents(there), faults=tuple(filter(None, [self._unloaded(there)])))
 
     def needs(self) -> Needs:
         one = f"{self._rules}/{self.settings.namespace}{_JOIN}{self.settings.cell}{_JOIN}*"
@@ -150,8 +153,12 @@ class Ruler:
         raise RolledBackError(f"not taken, what was there is back: {error.message}", error.hint) from error
 
 
+def _contents(groups: Groups) -> Mapping[str, bytes]:
+    return {_shown(key): emit.json_line(_canonical(group)) for key, group in groups.items()}
+
+
 def _digests(groups: Groups) -> Mapping[str, str]:
-    return {_shown(key): versions.hash_of(emit.json_line(_canonical(group))) for key, group in groups.items()}
+    return versions.hashes(_contents(groups))
 
 
 def _shown(key: Key) -> str:

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,14 +21,27 @@ _FIRST_LOOK, _LAST_LOOK = 0.05, 1.0  # seconds between two looks at a server, lo
 class Running(Protocol):
     """What a destination asks of the server behind it. Raises DeployError, or http's ServerError."""
 
-    def reach(self) -> None:
-        """Returns when it answers."""
-
     def reload(self) -> None:
         """Has it read its files again; returns when it has taken them."""
 
-    def fault(self, folder: Path, files: Mapping[str, bytes]) -> str:
-        """Where what it runs departs from these files, which it reads from `folder`; "" when nowhere."""
+    def faults(self, folder: Path, files: Mapping[str, bytes]) -> Iterable[str]:
+        """Where what it runs departs from these files, which it reads from `folder`, as it is asked for."""
+
+    def last_read(self) -> LastRead:
+        """When it read its files last, and how that ended."""
+
+
+def fault(running: Running, folder: Path, files: Mapping[str, bytes]) -> str:
+    """The first place where what runs departs from these files; "" when there is none."""
+    return next(iter(running.faults(folder, files)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class LastRead:
+    """`at`: seconds since 1970 of the last success. `well`: whether the last attempt was one."""
+
+    at: float
+    well: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +53,17 @@ class Reloading:
     pid_file: str = ""
     settle: float = 60.0
 
-    def reach(self) -> None:
-        self._look()
-
     def reload(self) -> None:
         """Raises DeployError, in the server's words where it has any, when it refuses or does not do it."""
-        before = self._look()
+        before = self.last_read()
         if self.pid_file:
             self._hang_up()
         else:
             self._post()
 
         def taken() -> str:
-            now = self._look()
-            if now.loaded > before.loaded and now.well:
+            now = self.last_read()
+            if now.at > before.at and now.well:
                 return ""
             if before.well and not now.well:
                 raise DeployError(
@@ -90,20 +100,14 @@ class Reloading:
         except OSError as error:
             raise DeployError(f"{self.program} cannot be told to read again: {error.strerror}") from error
 
-    def _look(self) -> _Reload:
+    def last_read(self) -> LastRead:
         text = self.server.get("/metrics").body.decode("utf-8", "replace")
         at, well = f"{self.program}_config_last_reload_success_timestamp_seconds", "last_reload_successful"
-        return _Reload(gauge(text, at), gauge(text, f"{self.program}_config_{well}") == 1)
+        return LastRead(gauge(text, at), gauge(text, f"{self.program}_config_{well}") == 1)
 
     def gauge(self, name: str) -> float:
         """One of its own metrics, by its name without labels."""
         return gauge(self.server.get("/metrics").body.decode("utf-8", "replace"), name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reload:
-    loaded: float  # seconds since 1970 of the last success
-    well: bool  # whether the last attempt was one
 
 
 def gauge(text: str, name: str) -> float:

@@ -53,9 +53,13 @@ def hash_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def digest(hashes: Mapping[str, str]) -> str:
+def hashes(files: Mapping[str, bytes]) -> Mapping[str, str]:
+    return {path: hash_of(content) for path, content in files.items()}
+
+
+def digest(hashed: Mapping[str, str]) -> str:
     """One hash for a set of files."""
-    return hash_of(emit.json_line(dict(sorted(hashes.items()))))
+    return hash_of(emit.json_line(dict(sorted(hashed.items()))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,21 @@ class Versions:
             target = PurePosixPath(os.readlink(place))
         return self._read(target.name) if str(target.parent) == _VERSIONS else None
 
+    def switched(self) -> float:
+        """When `current` was made to lead where it does, in seconds since 1970; 0 when it is not there."""
+        with suppress(OSError):
+            return (self.folder / CURRENT).lstat().st_mtime
+        return 0.0
+
     def path(self, version: Version) -> Path:
         return self._all / version.name
 
     def content(self, version: Version) -> Mapping[str, str]:
         """Path → hash of the files that really stand there: somebody may have changed them."""
+        return hashes(self.read(version))
+
+    def read(self, version: Version) -> Mapping[str, bytes]:
+        """The files that really stand there. What somebody made a link of has its place as content."""
         folder = self.path(version)
         found = {}
         with self._told(f"read {folder}"):
@@ -104,7 +118,8 @@ class Versions:
                     place = Path(here, name)
                     path = place.relative_to(folder).as_posix()
                     if path != MANIFEST and not name.startswith(_DRAFT):
-                        found[path] = "" if place.is_symlink() else hash_of(place.read_bytes())
+                        is_link = place.is_symlink()
+                        found[path] = os.fsencode(os.readlink(place)) if is_link else place.read_bytes()
         return found
 
     def draft(self, revision: str, files: Mapping[str, bytes]) -> Path:
@@ -117,7 +132,7 @@ class Versions:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 write_all(place, content)
                 sync_file(place)
-            known = {path: hash_of(content) for path, content in sorted(files.items())}
+            known = hashes(dict(sorted(files.items())))
             write_all(draft / MANIFEST, emit.json_pretty({"revision": revision, "files": known}))
             sync_file(draft / MANIFEST)
             for here, _, _ in os.walk(draft):
@@ -141,7 +156,7 @@ class Versions:
 
     def like(self, files: Mapping[str, bytes]) -> Version | None:
         """The newest version that has exactly these files, untouched."""
-        wanted = {path: hash_of(content) for path, content in files.items()}
+        wanted = hashes(files)
         for version in reversed(self.all()):
             if version.files == wanted and self.content(version) == wanted:
                 return version
