@@ -51,6 +51,8 @@ SLO_DIR = "standards/slo"
 PROVENANCE = "provenance.json"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
 DASHBOARD_PROVIDER = "dashboards/provider.yml"
+OPERATOR_DIR, KUSTOMIZATION = "operator", "kustomization.yaml"
+"""What the Prometheus Operator and Kustomize read."""
 SNAPSHOT_DIR = "inventory/snapshot"
 RUNBOOK_DIR = "standards/runbooks"
 METRICS_DIR = "metrics"
@@ -157,6 +159,11 @@ def blackbox_file(cell: str) -> str:
 def probe_job(module: str) -> str:
     """The scrape job of what is probed by a module."""
     return f"{PROBE_JOB_PREFIX}{module}"
+
+
+def operator_folder(cell: str = "") -> str:
+    """The folder of manifests for the Prometheus of a cell; without one that of Alertmanager."""
+    return f"{OPERATOR_DIR}/cells/{slug(cell)}" if cell else f"{OPERATOR_DIR}/alertmanager"
 
 
 def sensor_script(standard: str, sensor: str) -> str:

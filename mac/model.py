@@ -20,6 +20,7 @@ from mac import (
 from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
 from mac.event_model import EventQueue
+from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
 
@@ -56,13 +57,11 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
-
 # So have what is probed from outside, the standards of others, and the programs that answer.
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
-
 Package = package_model.Package
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
@@ -302,12 +301,13 @@ class Unwatched:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where people's browsers reach what dashboards link to; "" leaves the link out.
+    """Where people's browsers reach what alerts and dashboards link to; "" leaves the link out.
 
     `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
-    monitoring repository are read, `site` where `mac docs` was published; both end with a slash.
+    monitoring repository are read, `site` where `mac docs` was published. Each ends with a slash.
     """
 
+    grafana: str = ""
     prometheus: str = ""
     alertmanager: str = ""
     repository: str = ""
@@ -359,6 +359,7 @@ class Project:
     destinations: tuple[DestinationSettings, ...] = ()
     mac_sync: str = ""  # where the metrics of `mac sync` are; "": they are not collected
     events: EventQueue | None = None  # what tells `mac sync` of changes
+    operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 
 

@@ -17,15 +17,15 @@ _SAME_PLACE = [conventions.ENVIRONMENT, conventions.CELL]
 _ABSENT = re.compile(r"\babsent(_over_time)?\s*\(")
 _SAME_SERVICE = [conventions.SERVICE, *_SAME_PLACE]
 
-# What a person reads first: the service, what is wrong in words, and where the runbook is. A team's own
-# fields win over these.
+# What a person reads first: the service, what is wrong in words, where runbook and dashboard are. A team's
+# own fields win over these.
 _HEADLINE = (
     "{{ .CommonLabels.service }} ({{ .CommonLabels.environment }}): "
     "{{ range .Alerts.Firing }}{{ .Annotations.summary }} {{ else }}resolved{{ end }}"
 )
 _DETAILS = (
     "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.summary }}\n{{ .Annotations.description }}\n"
-    "{{ .Annotations.runbook_url }}\n{{ end }}"
+    "{{ .Annotations.runbook_url }}\n{{ with .Annotations.dashboard_url }}{{ . }}\n{{ end }}{{ end }}"
 )
 _WORDING: Mapping[str, Mapping[str, str]] = {
     "pagerduty": {"description": _HEADLINE},

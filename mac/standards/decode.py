@@ -47,7 +47,7 @@ from mac.model import (
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import access, destinations, events, objectives, record, sensors
+from mac.standards import access, destinations, events, kubernetes, objectives, record, sensors
 
 Raw = Mapping[str, Any]
 
@@ -120,6 +120,7 @@ def project(document: Document) -> Project:
         downloads=sensors.downloads(document),
         destinations=destinations.read(document),
         events=events.read(document),
+        operator=kubernetes.read(document),
         probe_modules={
             name: ProbeModule(
                 name,
