@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mac import (
+    dashboard_model,
     inventory_config,
     inventory_model,
     package_model,
@@ -57,6 +58,9 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
+# So has where people see what is generated.
+Addresses = dashboard_model.Addresses
+GrafanaProvider = dashboard_model.GrafanaProvider
 # So have what is probed from outside, the standards of others, and the programs that answer.
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
@@ -300,29 +304,6 @@ class Unwatched:
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where people's browsers reach what alerts and dashboards link to; "" leaves the link out.
-
-    `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
-    monitoring repository are read, `site` where `mac docs` was published. Each ends with a slash.
-    """
-
-    grafana: str = ""
-    prometheus: str = ""
-    alertmanager: str = ""
-    repository: str = ""
-    site: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GrafanaProvider:
-    """The folder that dashboards appear in, and where Grafana finds their files."""
-
-    folder: str = "Services"
-    path: str = "/var/lib/grafana/dashboards/mac"
-
-
-@dataclass(frozen=True, slots=True)
 class Project:
     """`mac.yaml`."""
 
@@ -352,8 +333,8 @@ class Project:
     git: GitSettings = field(default_factory=GitSettings)
     targets: TargetFiles = field(default_factory=TargetFiles)
     unwatched: tuple[Unwatched, ...] = ()
-    addresses: Addresses = Addresses()
-    grafana: GrafanaProvider = GrafanaProvider()
+    addresses: Addresses = field(default_factory=Addresses)
+    grafana: GrafanaProvider = field(default_factory=GrafanaProvider)
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()

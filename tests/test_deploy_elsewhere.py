@@ -95,7 +95,7 @@ def test_a_deployment_repository_that_is_not_reached_is_told(
 
 
 def test_the_agent_says_that_it_cannot_follow_another_repository(
-    repository: Path, deployment: Path, seen: Seen, tmp_path: Path
+    repository: Path, deployment: Path, seen: Seen, tmp_path: Path, mac: Mac
 ) -> None:
     declare(repository, tmp_path / "grafana")
     run(repository, seen(fleet()), commit=True, push=True)
@@ -104,6 +104,9 @@ def test_the_agent_says_that_it_cannot_follow_another_repository(
     assert isinstance(done.error, UsageError)
     assert "git.repository" in done.error.message
     assert not (tmp_path / "grafana").exists()
+    unit = mac("deploy", "-C", repository, "unit")
+    assert unit.exit_code == 64
+    assert "git.repository" in unit.output
 
 
 def test_a_branch_that_is_not_merged_is_named(repository: Path, seen: Seen, tmp_path: Path, mac: Mac) -> None:
