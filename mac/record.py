@@ -206,13 +206,27 @@ def _place(asked: Asked, words: Words, again: bool) -> Record:
             )
         return _beside(asked, repository, branch, remote, words)
     name = repository.branch() if asked.push else branch
+
+    def mine() -> Iterable[Path]:
+        return _mine(asked, repository, in_place.output)
+
     if again:
-        start = repository.sync_to_remote(name, remote, ours=words.is_ours)
+        start = repository.sync_to_remote(name, remote, ours=words.is_ours, mine=mine)
     elif asked.follow:
-        start = repository.follow(name, remote, ours=words.is_ours)
+        start = repository.follow(name, remote, ours=words.is_ours, mine=mine)
     return Record(
         in_place.output, root, repository, name, remote, start, start or None, _dirty(asked), author
     )
+
+
+def _mine(asked: Asked, repository: git.Repository, output: Path) -> Iterable[Path]:
+    """What mac wrote in the user's work tree, as the current commit has it and as a run left it."""
+    for folder in (output, asked.root):
+        write.recover(folder)
+    names = {conventions.PROVENANCE}
+    for rev in ("HEAD", ""):
+        names |= present(repository, output, rev, ())[1].get("files", {}).keys()
+    return [*(output / name for name in sorted(names)), asked.root / conventions.SNAPSHOT_DIR]
 
 
 def _beside(asked: Asked, repository: git.Repository, branch: str, remote: str, words: Words) -> Record:

@@ -106,7 +106,7 @@ class Program:
                 start_new_session=True,
             )
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         if self.running is not None and self.running.poll() is None:
             os.kill(self.running.pid, number)
 
@@ -114,7 +114,7 @@ class Program:
         """Its exit code."""
         if self.running is None:
             return 0
-        self.signal(number)
+        self.send(number)
         try:
             return self.running.wait(patience)
         except subprocess.TimeoutExpired:
@@ -257,9 +257,9 @@ class Soak:
         self.prometheus.start()
 
     def _hang(self) -> None:
-        self.prometheus.signal(signal.SIGSTOP)
+        self.prometheus.send(signal.SIGSTOP)
         self._pause()
-        self.prometheus.signal(signal.SIGCONT)
+        self.prometheus.send(signal.SIGCONT)
 
     def _refuse(self) -> None:
         self.gate.refusing = True

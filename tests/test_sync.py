@@ -240,6 +240,26 @@ def test_what_others_push_is_followed(world: World) -> None:
     assert git(world.root, "status", "--porcelain") == ""
 
 
+def test_what_a_killed_round_wrote_and_did_not_commit_is_in_nobodys_way(world: World) -> None:
+    good(loop(world).round())
+    second = loop(world, root=world.clone("second"))
+    world.launch()
+    killed = loop(world)
+    killed.progress = lambda stage, _text: _die() if stage == "commit" else None
+    with pytest.raises(KeyboardInterrupt):
+        killed.round()
+    assert git(world.root, "status", "--porcelain")
+    (world.root / "notes.txt").write_text("mine")
+    good(second.round())
+    done = good(loop(world).round())
+    assert git(world.root, "rev-parse", "HEAD") == world.head()
+    assert (done.commit, git(world.root, "status", "--porcelain")) == ("", "?? notes.txt")
+
+
+def _die() -> None:
+    raise KeyboardInterrupt
+
+
 def test_two_loops_on_one_branch_take_turns_in_the_history(world: World) -> None:
     second = loop(world, root=world.clone("second"))
     first = loop(world)
