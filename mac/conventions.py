@@ -21,6 +21,8 @@ STANDARD = "standard"
 SEVERITY = "severity"
 TIER = "tier"
 OUTAGE = "outage"
+REACH = "reach"  # of an outage: the whole cell
+REMINDER = "reminder"  # how often it is told again, where that is rarer than usual
 OVERRIDE = "override"
 PROBE = "probe"  # of a probed target: the standard that probes it
 PROBED = "probed"  # of a probed target: the kind of what it belongs to
@@ -72,6 +74,7 @@ SLO_RUNBOOK = "slo.md"
 SLO_OBJECTIVE = "service:slo_objective:ratio"
 SLO_BUDGET_REMAINING = "service:slo_error_budget_remaining:ratio"
 SLO_FAST, SLO_SLOW, SLO_ABSENT = "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "SliAbsent"
+SLO_REMINDER = "1d"  # of ErrorBudgetBurnSlow
 SLO_ALERTS = (SLO_FAST, SLO_SLOW, SLO_ABSENT)
 
 WORK_DIR = ".mac"

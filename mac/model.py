@@ -161,6 +161,8 @@ class StandardAlert:
     """An alert of a standard, before it is rendered for a service.
 
     `outage`: it says that the whole service (or this part of it) is down, so it may mute what depends on it.
+    `whole_cell`: an outage of more than one service. `reminder`: how often it is told again, "" for the
+    project's repeat interval. `explained_by`: alerts that say the same with more right.
     """
 
     alert: str
@@ -171,6 +173,9 @@ class StandardAlert:
     for_: Text = _AT_ONCE
     keep_firing_for: Text = _AT_ONCE
     outage: bool = False
+    whole_cell: bool = False
+    reminder: str = ""
+    explained_by: tuple[str, ...] = ()
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     location: Location = NOWHERE

@@ -295,6 +295,11 @@ def _dirty(asked: Asked) -> tuple[str, ...]:
 # --- what is there -----------------------------------------------------------------------------------
 
 
+def deployment(root: Path) -> Path:
+    """Where `published` has its clone of the deployment repository."""
+    return lock.work_dir(root) / _CLONE
+
+
 def published(
     root: Path, settings: GitSettings, folder: str, revision: str = "HEAD"
 ) -> tuple[str, Mapping[str, bytes], Mapping[str, Any]]:
@@ -304,7 +309,7 @@ def published(
     Raises GitError, and OutputError when another mac works there for too long.
     """
     with lock.locked(root, _LOCK_WAIT):
-        tree = git_own.clone(lock.work_dir(root) / _CLONE, settings.repository)
+        tree = git_own.clone(deployment(root), settings.repository)
         tip = git_own.fetched(tree, "origin", settings.branch, default=False, timeout=git.NETWORK_TIMEOUT)
         if tip is None:
             what = f"branch {settings.branch}" if settings.branch else "commit"

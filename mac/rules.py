@@ -233,6 +233,10 @@ def _rule(
     }
     if source.outage:
         labels[conventions.OUTAGE] = "true"
+        if source.whole_cell:
+            labels[conventions.REACH] = conventions.CELL
+    if source.reminder:
+        labels[conventions.REMINDER] = source.reminder
     rule: Rule = {
         "alert": source.alert,
         "expr": expr,

@@ -57,7 +57,7 @@ class AmpRules:
         return versions.digest(versions.hashes(wanted))[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
-        """Namespace → its rule file."""
+        """Namespace → its rule file. Raises ProblemsError for a group that is too large."""
         prefix = f"cells/{self.settings.cell}/"
         found: dict[str, bytes] = {}
         for path, data in release.files.items():
@@ -159,7 +159,7 @@ class AmpAlertmanager:
 
     def apply(self, release: Release) -> str:
         """Sends the definition and waits until AWS has taken it, else sends back what was there."""
-        before, wanted = self.workspace.alertmanager(), self._wanted(release)
+        before, [wanted] = self.workspace.alertmanager(), self.meant(release).values()
         try:
             self._send(wanted)
         except MacError as error:
@@ -177,7 +177,11 @@ class AmpAlertmanager:
         return versions.hash_of(wanted)[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
-        return {conventions.ALERTMANAGER_CONFIG: self._wanted(release)}
+        """Raises ProblemsError for one that is too large: it cannot be divided."""
+        data = definition(release)
+        if len(data) > self.settings.max_bytes:
+            raise _too_large(conventions.ALERTMANAGER_CONFIG, len(data), self.settings.max_bytes)
+        return {conventions.ALERTMANAGER_CONFIG: data}
 
     def read_back(self) -> Observed:
         there = self.workspace.alertmanager()
@@ -191,13 +195,6 @@ class AmpAlertmanager:
             actions=tuple(f"aps:{action}" for action in _DEFINITION_ACTIONS),
             resources=(f"{_place(self.settings)}:workspace/{self.settings.workspace}",),
         )
-
-    def _wanted(self, release: Release) -> bytes:
-        """Raises ProblemsError for one that is too large: it cannot be divided."""
-        data = definition(release)
-        if len(data) > self.settings.max_bytes:
-            raise _too_large(conventions.ALERTMANAGER_CONFIG, len(data), self.settings.max_bytes)
-        return data
 
     def _send(self, data: bytes) -> None:
         there = self.workspace.alertmanager()
