@@ -197,7 +197,8 @@ def generate(request: Request, progress: Progress = silent, clock: Clock | None 
             progress("push", "the remote has moved on: generating again on its head")
     raise GitError(
         f"the push lost {PUSH_ATTEMPTS} races in a row",
-        "somebody else pushes all the time; run again, or commit to a branch of its own with --branch",
+        "somebody else pushes all the time, or a lock was left behind in the remote repository "
+        "(refs/heads/….lock); run again, or commit to a branch of its own with --branch",
     )
 
 

@@ -227,10 +227,6 @@ class Sync:
             built = outcome.built
             self._release = Release(built.record.head() or "", built.rendered.files)
             self._project = built.catalog.project
-        elif self._release is None:
-            self._project = delivery.settings(self.settings.root)
-            if self._project.destinations:
-                self._release = delivery.release(self.settings.root, project=self._project)
         release, project = self._release, self._project
         if release is None or project is None or not project.destinations:
             return ()

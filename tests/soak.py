@@ -202,10 +202,10 @@ class Soak:
         self.proxy.mode = ""
 
     def _no_remote(self) -> None:
-        away = self.world.remote.with_name("away.git")
-        self.world.remote.rename(away)
+        """Whoever connects is turned away; what is under way comes to its end, as on a server that is alive."""
+        (self.folder / "away").touch()
         self._pause()
-        away.rename(self.world.remote)
+        (self.folder / "away").unlink()
 
     def _engineer(self) -> None:
         """Somebody changes a document and pushes; if that is lost, again on the new head."""
@@ -393,6 +393,11 @@ def built(folder: Path, seed: int) -> Iterator[Soak]:
         loops = []
         for name in ("one", "two"):
             git(disk, "clone", "--quiet", str(world.remote), name)
+            for service in ("upload-pack", "receive-pack"):
+                door = folder / service
+                door.write_text(f'#!/bin/sh\n[ -e {folder}/away ] && exit 1\nexec git {service} "$@"\n')
+                door.chmod(0o755)
+                git(disk / name, "config", f"remote.origin.{service.replace('-', '')}", str(door))
             argv = [sys.executable, "-m", "mac", "-C", str(disk / name), "sync", "-v", "--interval", "4s"]
             argv += ["--log-format", "json", "--listen", "127.0.0.1:0"]
             loops.append(Program(argv, folder, folder / f"{name}.log", environment))
