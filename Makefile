@@ -9,7 +9,7 @@ WITH_ENGINES := MAC_PROMTOOL=$(ENGINES)/promtool MAC_AMTOOL=$(ENGINES)/amtool \
 	MAC_BLACKBOX_EXPORTER=$(ENGINES)/prometheus-blackbox-exporter
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-inventory bench-forecast bench-history bench-noise soak agreement format docs venv engines browser clean
+.PHONY: help demo test check bench bench-inventory bench-forecast bench-history bench-lag bench-noise soak soak-sync agreement format docs venv engines browser clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 8,26
@@ -42,11 +42,17 @@ bench-forecast: venv engines ## Measure what a forecast costs a Prometheus: BENC
 bench-noise: venv engines ## Measure what is said of a simulated fleet: BENCH="--hosts 700 --seeds 1,2,3"
 	@$(WITH_ENGINES) $(BIN)/python -m benchmarks.noise.run $(BENCH)
 
+bench-lag: venv engines ## Measure how long a launched machine is unwatched: BENCH="--machines 20000"
+	@$(WITH_ENGINES) PYTHONPATH=$(CURDIR) $(BIN)/python -m benchmarks.lag $(BENCH)
+
 bench-history: venv ## Measure how Git's history grows with targets in it and outside: BENCH="--rounds 10"
 	$(BIN)/python benchmarks/history.py $(BENCH)
 
 soak: venv engines ## Fail each page of each call in every way, for all kinds, and count what is lost
 	timeout 3600 $(BIN)/python -m tests.faults
+
+soak-sync: venv engines ## Run two mac sync in every fault, and look what is left: SOAK="--minutes 3"
+	timeout 3600 $(BIN)/python -m tests.soak $(SOAK)
 
 agreement: venv engines ## Compare the forecast with promtool and Alertmanager of three generations, at length
 	timeout 3600 $(BIN)/python tests/agreement.py

@@ -37,9 +37,13 @@ _LONGEST_NAME = 63  # it is part of file names
 _FEW = 3  # accounts that may always leave
 
 
+REGIONS = "region"
+"""In place of a kind: the scope of an account's list of enabled regions."""
+
+
 def regions_scope(account: str) -> Scope:
     """The scope of an account's list of enabled regions."""
-    return Scope(account, GLOBAL_REGION, "region")
+    return Scope(account, GLOBAL_REGION, REGIONS)
 
 
 @dataclass(slots=True)
@@ -135,11 +139,8 @@ def find(config: InventoryConfig, last: Snapshot, aws: Aws, read: Reader) -> Fou
         answer = list(read(access, organization_kind(organization), place, there))
         _refuse_loss(before, answer, config.largest_loss)
     except CallError as error:
+        found = _members_before(config, organization, last)
         found.errors[ACCOUNTS] = error
-        found.left_out = {a.id: a for a in last.accounts if a.left_out and a.id not in listed}
-        for known in last.accounts:
-            if not known.left_out and known.id not in listed and known.id not in organization.exclude:
-                found.accounts.append(_member(known.id, known.name, organization, access_partition(config)))
         return found
     found.errors[ACCOUNTS] = None
     names = _names(answer, [account.name for account in config.accounts])
@@ -153,6 +154,31 @@ def find(config: InventoryConfig, last: Snapshot, aws: Aws, read: Reader) -> Fou
             partition = account.attributes["arn"].split(":")[1]
             found.accounts.append(_member(account.id, names[account.id], organization, partition))
     return found
+
+
+def as_known(config: InventoryConfig, last: Snapshot) -> Found:
+    """The accounts, with their regions, as they were known last; nobody is asked."""
+    organization, enabled = config.organization, config.enabled_regions
+    found = (
+        _members_before(config, organization, last) if organization else Found(accounts=list(config.accounts))
+    )
+    if enabled is not None:
+        before = {known.id: known.regions for known in last.accounts}
+        for number, account in enumerate(found.accounts):
+            regions = _still_chosen(before.get(account.id, ()), enabled)
+            found.accounts[number] = replace(account, regions=regions or _exact(enabled))
+    return found
+
+
+def _members_before(config: InventoryConfig, organization: Organization, last: Snapshot) -> Found:
+    listed = {account.id for account in config.accounts}
+    members = [
+        _member(known.id, known.name, organization, access_partition(config))
+        for known in last.accounts
+        if not known.left_out and known.id not in listed and known.id not in organization.exclude
+    ]
+    left_out = {a.id: a for a in last.accounts if a.left_out and a.id not in listed}
+    return Found([*config.accounts, *members], left_out)
 
 
 def _refuse_loss(before: Sequence[Resource], answer: Iterable[Resource], allowed: float) -> None:

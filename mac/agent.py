@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mac import delivery, git, git_follow, lock
+from mac.backoff import Attempts
 from mac.deploy_model import Delivered, State
 from mac.problems import MacError
-
-LONGEST_PAUSE = 600.0
-"""Seconds between two attempts at a commit that failed, at most."""
 
 _LOCK_WAIT = 60.0  # seconds
 _JITTER = 0.1  # agents that were started together shall not fetch together
@@ -51,31 +49,13 @@ class Round:
 
 
 @dataclass(slots=True)
-class _Attempts:
-    """How often one commit failed in a row, and when it is tried again (monotonic seconds)."""
-
-    commit: str = ""
-    failures: int = 0
-    after: float = 0.0
-
-    def wants(self, commit: str, now: float) -> bool:
-        return commit != self.commit or now >= self.after
-
-    def note(self, commit: str, good: bool, interval: float, now: float) -> None:
-        again = commit == self.commit
-        self.commit = commit
-        self.failures = 0 if good else self.failures + 1 if again else 1
-        self.after = now + (min(interval * 2.0**self.failures, LONGEST_PAUSE) if self.failures else 0.0)
-
-
-@dataclass(slots=True)
 class Agent:
     """`wait` sleeps for so many seconds and says whether to stop; `clock` is monotonic seconds."""
 
     watch: Watch
     wait: Callable[[float], bool]
     clock: Callable[[], float] = time.monotonic
-    _attempts: _Attempts = field(default_factory=_Attempts)
+    _attempts: Attempts = field(default_factory=Attempts)
 
     def run(self, told: Callable[[Round], None]) -> None:
         """Until `wait` says to stop. `told` is called with each round that did or tried anything."""

@@ -140,11 +140,13 @@ def collect(
     last: Snapshot,
     *,
     now: datetime,
+    only: frozenset[Scope] | None = None,
     progress: Progress | None = None,
     aws: Aws | None = None,
 ) -> Snapshot:
     """The inventory now, linked. A scope that fails keeps its resources of `last`, and says since when.
 
+    `only`: all other scopes of `last` are taken from it as they are; accounts and regions too.
     Raises ProblemsError for an unknown kind; AwsError when no account can be entered and nothing is known
     from before. `aws` may be given to keep its clients from one reading to the next.
     """
@@ -160,16 +162,18 @@ def collect(
     details = ThreadPoolExecutor(config.concurrency, "mac-detail")
     work = _Work(aws, config, details, now, _by_scope(last.resources))
     try:
-        members = accounts.find(config, last, aws, work.read_all)
-        others = frozenset(config_aggregator.kinds_of(config))
-        if config.enabled_regions or not others.issuperset(config.kinds or aws_kinds()):
-            work.accesses = _enter(work, members.accounts, pool)
-        _refuse_if_nobody(work.accesses, members.errors.get(accounts.ACCOUNTS), last)
-        accounts.with_regions(members, config, last, aws=aws, accesses=work.accesses, pool=pool)
+        members = _members(work, last, pool) if only is None else accounts.as_known(config, last)
         work.regions = {a.id: a.regions or config.regions for a in members.accounts}
         for scope, error in members.errors.items():
             statuses[scope] = _status(scope, error, before.get(scope), now)
         wanted = scopes(replace(config, accounts=tuple(members.accounts)))
+        if only is not None:
+            kept = [scope for scope in wanted if scope in before and scope not in only]
+            found += chain.from_iterable(map(work.known, kept))
+            statuses |= {scope: before[scope] for scope in (*kept, *filter(_of_accounts, before))}
+            wanted = tuple(scope for scope in wanted if scope not in statuses)
+            asked = {scope.account for scope in wanted}
+            work.accesses = _enter(work, (a for a in members.accounts if a.id in asked), pool)
         assigned = assign(_sources(work, pool), wanted)
         total = sum(len(claimed) for _, claimed in assigned)
         throttles, told = 0, Counter[str]()  # in all, and what of it was told of each account
@@ -193,6 +197,23 @@ def collect(
     complete = frozenset(s for s, status in statuses.items() if status.state is ScopeState.COMPLETE)
     settled = settle(link(found, complete), {r.arn: r for r in last.resources}, now, config.grace)
     return Snapshot(tuple(statuses[scope] for scope in sorted(statuses)), settled, members.known(config))
+
+
+def _members(work: _Work, last: Snapshot, pool: Executor) -> accounts.Found:
+    """The accounts with their regions, entered."""
+    config = work.config
+    found = accounts.find(config, last, work.aws, work.read_all)
+    others = frozenset(config_aggregator.kinds_of(config))
+    if config.enabled_regions or not others.issuperset(config.kinds or aws_kinds()):
+        work.accesses = _enter(work, found.accounts, pool)
+    _refuse_if_nobody(work.accesses, found.errors.get(accounts.ACCOUNTS), last)
+    accounts.with_regions(found, config, last, aws=work.aws, accesses=work.accesses, pool=pool)
+    return found
+
+
+def _of_accounts(scope: Scope) -> bool:
+    """Whether a scope tells what is to be read, and not what is there."""
+    return scope.kind in (accounts.ACCOUNTS.kind, accounts.REGIONS)
 
 
 def _sources(work: _Work, pool: Executor) -> list[Source]:

@@ -96,6 +96,16 @@ def find(path: str, content: bytes) -> Iterator[Find]:
         )
 
 
+def masked(text: str) -> str:
+    """A text with stars in place of everything in it that looks like a credential."""
+    lines = text.encode("utf-8", "replace").decode().split("\n")
+    for found in find("", "\n".join(lines).encode()):
+        if found.length and found.line <= len(lines):
+            line, start = lines[found.line - 1], found.column - 1
+            lines[found.line - 1] = line[:start] + "*" * found.length + line[start + found.length :]
+    return "\n".join(lines)
+
+
 def in_files(files: Mapping[str, bytes]) -> Iterator[Find]:
     """The same for many files, in the order of their paths."""
     for path in sorted(files):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mac import conventions, deploy, git, pipeline, record, standards
@@ -63,14 +64,37 @@ def deliver(
     Raises ProblemsError and UsageError before anything is done; a destination's failure is in its answer.
     """
     project = standards.settings(root)
-    chosen = chosen_from(project, names)
+    to = chosen_from(project, names)
     what = release(root, revision, project)
-    check_cells(chosen, what)
-    done = []
-    for settings in chosen:
+    return what.revision, hand_over(to, what, dry_run=dry_run, progress=progress)
+
+
+def hand_over(
+    to: Sequence[DestinationSettings],
+    what: Release,
+    *,
+    dry_run: bool = False,
+    at_once: int = 1,
+    progress: Told = lambda name: None,
+) -> tuple[Delivered, ...]:
+    """Brings a release to these destinations, so many `at_once`, of which each is waited for. Raises
+    ProblemsError for a cell that the release does not have, before anything is done.
+    """
+    check_cells(to, what)
+
+    def deliver_to(settings: DestinationSettings) -> Delivered:
         progress(settings.name)
-        done.append(deploy.deliver(settings, what, dry_run=dry_run))
-    return what.revision, tuple(done)
+        return deploy.deliver(settings, what, dry_run=dry_run)
+
+    if at_once == 1:
+        return tuple(map(deliver_to, to))
+    with ThreadPoolExecutor(at_once, "mac-deploy") as pool:
+        return tuple(pool.map(deliver_to, to))
+
+
+def settings(root: Path) -> Project:
+    """What mac.yaml says."""
+    return standards.settings(root)
 
 
 def needs(root: Path, names: Sequence[str] = ()) -> Mapping[str, Needs]:
@@ -89,7 +113,7 @@ def chosen_from(project: Project, names: Sequence[str]) -> tuple[DestinationSett
     return tuple(settings for settings in project.destinations if settings.name in names or not names)
 
 
-def check_cells(chosen: Sequence[DestinationSettings], what: Release) -> None:
+def check_cells(to: Sequence[DestinationSettings], what: Release) -> None:
     """Raises ProblemsError for cells that the release does not have."""
     cells = {path.split("/")[1] for path in what.files if path.startswith("cells/")}
     configured = {path.split("/")[1] for path in what.files if conventions.is_prometheus_file(path)}
@@ -100,7 +124,7 @@ def check_cells(chosen: Sequence[DestinationSettings], what: Release) -> None:
             f"the commit {what.revision[:12]} has no cell {settings.cell}",
             did_you_mean(settings.cell, cells),
         )
-        for settings in chosen
+        for settings in to
         if settings.cell and settings.cell not in cells
     ]
     problems += [
@@ -110,7 +134,7 @@ def check_cells(chosen: Sequence[DestinationSettings], what: Release) -> None:
             f"{settings.cell} is divided in the commit {what.revision[:12]}: no Prometheus has all of it",
             "name one of its shards, as in shard: 0",
         )
-        for settings in chosen
+        for settings in to
         if settings.type is DestinationType.PROMETHEUS_FILES and settings.cell in cells - configured
     ]
     if problems:

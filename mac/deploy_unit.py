@@ -1,27 +1,30 @@
-"""The systemd unit of the pull agent."""
+"""The systemd units of what goes on running: the pull agent, and the loop that keeps all in sync."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from mac.deploy_model import DestinationSettings, FilesSettings
+from mac.deploy_model import FilesSettings
+from mac.model import Project
+
+DEPLOYS = "deploy what is committed"
+SYNCS = "keep what runs in sync with what is there"
 
 
-def unit(
-    program: Path, arguments: Sequence[str], root: Path, destinations: Sequence[DestinationSettings]
-) -> str:
-    """A unit that runs `program` with `arguments` and may write where these destinations are only.
+def unit(program: Path, arguments: Sequence[str], root: Path, project: Project, does: str) -> str:
+    """A unit that runs `program` with `arguments` and may write only where mac.yaml says.
 
     The user `mac` is to own these folders, and to read secrets that mac.yaml names.
     """
-    files = [d for d in destinations if isinstance(d, FilesSettings)]
-    writes = sorted({str(root), *(d.folder for d in files)})
+    files = [d for d in project.destinations if isinstance(d, FilesSettings)]
+    kept = [project.targets.folder] if project.targets.folder else []
+    writes = sorted({str(root), *kept, *(d.folder for d in files)})
     signals = any(d.pid_file for d in files)
     tolerated = " ".join(_quoted(f"-{path}") for path in writes)
     lines = [
         "[Unit]",
-        "Description=Monitoring as Code: deploy what is committed",
+        f"Description=Monitoring as Code: {does}",
         "Wants=network-online.target",
         "After=network-online.target",
         "",
@@ -32,7 +35,7 @@ def unit(
         f"ExecStart={' '.join(_quoted(word) for word in [str(program), *arguments])}",
         "Restart=on-failure",
         "RestartSec=30",
-        "# A deployment that is under way is brought to its end.",
+        "# What has begun to write is brought to its end.",
         "KillMode=mixed",
         "TimeoutStopSec=180",
         "NoNewPrivileges=yes",

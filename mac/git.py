@@ -13,7 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from mac import git_commit, git_own
 from mac.git_command import Caller, run
-from mac.git_paths import covers, literal, tops
+from mac.git_paths import covers, literal, nul, tops
 from mac.git_text import blobs_in, redact, shown, trailers
 from mac.problems import GitError, UsageError
 
@@ -253,6 +253,30 @@ class Repository:
         entries = (entry.decode("utf-8", "replace") for entry in listing.split(b"\0") if entry)
         return tuple(Commit(*entry.split("\n", 1)) for entry in entries)
 
+    def has_remote(self, name: str) -> bool:
+        """Whether there is a remote of this name; an address is none."""
+        return name in self._git("remote").line.splitlines()
+
+    def follow(
+        self,
+        branch: str,
+        remote: str = "origin",
+        *,
+        ours: Callable[[Commit], bool] = lambda _: False,
+        mine: Callable[[], Iterable[Path]] = tuple,
+        timeout: float = NETWORK_TIMEOUT,
+    ) -> str:
+        """As `sync_to_remote`, but where HEAD has all that the remote's branch has, or the remote has none,
+        HEAD stays, with what is not pushed yet. Raises RemoteError when the remote does not answer.
+        """
+        target = git_own.fetched(self._git, remote, branch, default=False, timeout=timeout, known=self.head())
+        head = self.head()
+        if target is None or head is None or target == head:
+            return head or ""
+        if self._git("merge-base", "--is-ancestor", target, head, ok=(0, 1, 128)).code == 0:
+            return head
+        return self.sync_to_remote(branch, remote, ours=ours, mine=mine, timeout=timeout)
+
     def fetched(self, remote: str, branch: str, *, timeout: float = NETWORK_TIMEOUT) -> str | None:
         """The head of a branch of the remote, fetched; None when there is no such branch."""
         return git_own.fetched(self._git, remote, branch, default=False, timeout=timeout)
@@ -263,12 +287,14 @@ class Repository:
         remote: str = "origin",
         *,
         ours: Callable[[Commit], bool] = lambda _: False,
+        mine: Callable[[], Iterable[Path]] = tuple,
         timeout: float = NETWORK_TIMEOUT,
     ) -> str:
         """Fetches the branch and moves HEAD and the files to it, so that they can be generated again.
 
-        Drops the commits that this object made, and those that `ours` accepts. Refuses, and changes
-        nothing, if other commits would be lost, or changes that are not committed. Returns the new HEAD.
+        Drops the commits that this object made, those that `ours` accepts, and changes of files and folders
+        of `mine` that a run wrote and did not come to commit. Refuses, and changes nothing, if other commits
+        would be lost, or other changes that are not committed. Returns the new HEAD.
         """
         current = self.current()
         if current and current != branch:
@@ -283,6 +309,7 @@ class Repository:
         theirs = [c for c in self.unpushed(target) if c.sha not in self._made and not ours(c)]
         if theirs:
             raise would_lose(f"{remote}/{branch} has moved on, and HEAD", theirs, "push or rebase them first")
+        self._put_back(mine())
         # Unlike a reset this keeps what is staged, and refuses where it cannot.
         place = ["-B", branch, "--no-track"] if current else ["--detach"]
         self._git(
@@ -291,6 +318,20 @@ class Repository:
         )
         self._made.clear()
         return target
+
+    def _put_back(self, paths: Iterable[Path]) -> None:
+        """Makes what differs from HEAD at these paths, and below them, as HEAD has it."""
+        if not (changed := self.dirty(paths)):
+            return
+        self._git(
+            "reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=nul(literal(changed))
+        )
+        there = set(self._git.names("ls-tree", "-r", "-z", "--name-only", "HEAD"))
+        if kept := there.intersection(changed):
+            files = nul(literal(kept))
+            self._git("checkout", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", stdin=files)
+        for name in set(changed) - there:
+            (self.top / name).unlink(missing_ok=True)
 
     # --- running git -----------------------------------------------------------------------------
 

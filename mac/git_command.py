@@ -14,7 +14,7 @@ from threading import Thread
 from typing import IO, cast
 
 from mac.git_text import shown
-from mac.problems import GitError
+from mac.problems import GitError, RemoteError
 
 LOCK_WAIT = 3.0
 """Seconds that a command is tried again while another git holds the index."""
@@ -72,7 +72,9 @@ class Caller:
         timeout: float | None = None,
         refusal: str = "",
     ) -> Answer:
-        """Runs git at the top. Raises GitError for exit codes that are not `ok`."""
+        """Runs git at the top. Raises GitError for exit codes that are not `ok`; where there is a `timeout`,
+        which only talking to a remote has, RemoteError.
+        """
         deadline = time.monotonic() + LOCK_WAIT
         while True:
             answer = run(self.top, *arguments, stdin=stdin, timeout=timeout)
@@ -83,11 +85,12 @@ class Caller:
                 break
             time.sleep(0.1)
         words = shown(answer.err) or shown(answer.out) or f"exit code {answer.code}"
+        failure = GitError if timeout is None else RemoteError
         command = _command(arguments)
         hint = (
             "another git is at work, or one was killed: if none runs, delete the lock file" if locked else ""
         )
-        raise GitError(f"{refusal or f'git {command} failed'}: {words}", hint)
+        raise failure(f"{refusal or f'git {command} failed'}: {words}", hint)
 
     def names(self, *arguments: str) -> list[str]:
         """The paths that git prints NUL-separated."""
@@ -146,7 +149,7 @@ def run(
                 _end(child.pid, ended, whole_session=timeout is not None)
     if late:
         words = shown(err.gathered())
-        raise GitError(
+        raise RemoteError(
             f"git {_command(arguments)} did not end within {timeout:g} seconds"
             + (f": {words}" if words else ""),
             "is the remote reachable? mac cannot answer questions for a password: use a credential helper",

@@ -53,9 +53,11 @@ def linked(top: Path, folder: Path) -> Caller:
     return Caller(folder)
 
 
-def fetched(git: Caller, remote: str, branch: str, *, default: bool, timeout: float) -> str | None:
+def fetched(
+    git: Caller, remote: str, branch: str, *, default: bool, timeout: float, known: str | None = None
+) -> str | None:
     """The head of the remote's branch, fetched; None when the remote has no such branch. `default`: the
-    remote's own head takes its place.
+    remote's own head takes its place. `known`: a commit that is here, and is not fetched.
     """
     ref = f"refs/heads/{branch}" if branch else "HEAD"
     said = git(
@@ -67,6 +69,8 @@ def fetched(git: Caller, remote: str, branch: str, *, default: bool, timeout: fl
     chosen = next((name for name in (ref, "HEAD") if name in there), None)
     if chosen is None:
         return None
+    if known is not None and there[chosen] == known:
+        return known
     git(
         *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--end-of-options", remote, chosen),
         timeout=timeout,

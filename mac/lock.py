@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mac.conventions import WORK_DIR
-from mac.problems import OutputError
+from mac.problems import BusyError, OutputError
 
 POLL = 0.05
 """Seconds between two attempts to take a lock that somebody else holds."""
@@ -60,7 +60,7 @@ def holds(root: Path) -> bool:
 
 @contextmanager
 def locked(root: Path, wait: float, waiting: Callable[[str], None] = lambda holder: None) -> Iterator[None]:
-    """Holds the lock of `root`; waits up to `wait` seconds for another process, then raises OutputError
+    """Holds the lock of `root`; waits up to `wait` seconds for another process, then raises BusyError
     that names it. `waiting` is called once, with the holder, when there is somebody to wait for. Nested use
     in one thread is free. The kernel releases the lock of a process that dies.
     """
@@ -94,7 +94,7 @@ def _take(descriptor: int, root: Path, wait: float, waiting: Callable[[str], Non
             break
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise OutputError(
+                raise BusyError(
                     f"another mac ({_holder(descriptor)}) is writing in {root}",
                     "wait until it has ended, or end it, and run again",
                 ) from None

@@ -20,6 +20,7 @@ from mac import (
 )
 from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
+from mac.event_model import EventQueue
 from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
@@ -45,7 +46,6 @@ ScopeState = inventory_model.ScopeState
 ScopeStatus = inventory_model.ScopeStatus
 Snapshot = inventory_model.Snapshot
 together = inventory_model.together
-
 AlertSeverity = team_model.AlertSeverity
 Maintenance = team_model.Maintenance
 MuteTime = team_model.MuteTime
@@ -58,16 +58,12 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
-
-# So has where people see what is generated.
 Addresses = dashboard_model.Addresses
 GrafanaProvider = dashboard_model.GrafanaProvider
-
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
-
 Package = package_model.Package
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
@@ -346,6 +342,8 @@ class Project:
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
     scale: Scale = field(default_factory=Scale)
+    mac_sync: str = ""  # where the metrics of `mac sync` are; "": they are not collected
+    events: EventQueue | None = None  # what tells `mac sync` of changes
     operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 

@@ -29,7 +29,10 @@ Tree = dict[str, Any]
 Reference = tuple[str, str]
 """The name of an element in an answer, and of its shape."""
 
-_OWN_CALLS = {"ec2": (DESCRIBE_CALL,)}  # of a service that has kinds, and of no kind
+_OWN_CALLS = {  # of a service that has kinds, and of no kind
+    "ec2": (DESCRIBE_CALL,),
+    "sqs": ("DeleteMessageBatch", "GetQueueAttributes", "ReceiveMessage"),  # as mac/sqs.py
+}
 
 
 def called() -> Mapping[str, frozenset[str]]:

@@ -51,8 +51,17 @@ from mac import (
     write,
 )
 from mac.kinds import Kind
-from mac.model import Catalog, InventoryConfig, Snapshot
-from mac.problems import GitError, Problem, ProblemsError, Severity, UsageError, errors, ordered
+from mac.model import Catalog, InventoryConfig, Scope, Snapshot
+from mac.problems import (
+    GitError,
+    Problem,
+    ProblemsError,
+    RemoteError,
+    Severity,
+    UsageError,
+    errors,
+    ordered,
+)
 from mac.record_model import GitSettings, TargetFiles
 from mac.run import Built, Clock, Outcome, Progress, Request, silent
 
@@ -75,7 +84,8 @@ def inventory(
     progress("inventory", "asking AWS")
     with lock.locked(root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
         write.recover(root)
-        found = _ask_aws(loaded, root / conventions.SNAPSHOT_DIR, datetime.now(UTC), progress, allow_shrink)
+        stored = root / conventions.SNAPSHOT_DIR
+        found = _ask_aws(loaded, stored, datetime.now(UTC), progress, everything=allow_shrink)
         if to is not None:
             write.replace_file(to, snapshot_source.encode(found, to))
         else:
@@ -87,7 +97,7 @@ def observe(root: Path, progress: Progress = silent) -> Snapshot:
     """The inventory as AWS tells it now; nothing is written."""
     loaded = load(root)
     progress("inventory", "asking AWS")
-    return _ask_aws(loaded, root / conventions.SNAPSHOT_DIR, datetime.now(UTC), progress, False)
+    return _ask_aws(loaded, root / conventions.SNAPSHOT_DIR, datetime.now(UTC), progress)
 
 
 def load(root: Path) -> Catalog:
@@ -111,7 +121,15 @@ def entered(config: InventoryConfig) -> tuple[tuple[str, ...], Kind | None]:
 asked = config_aggregator.asked
 
 
-def _ask_aws(catalog: Catalog, stored: Path, now: datetime, progress: Progress, everything: bool) -> Snapshot:
+def _ask_aws(
+    catalog: Catalog,
+    stored: Path,
+    now: datetime,
+    progress: Progress,
+    *,
+    everything: bool = False,
+    only: frozenset[Scope] | None = None,
+) -> Snapshot:
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     start = time.monotonic()
     config = replace(catalog.inventory, largest_loss=1.0) if everything else catalog.inventory
@@ -119,6 +137,7 @@ def _ask_aws(catalog: Catalog, stored: Path, now: datetime, progress: Progress, 
         config,
         last,
         now=now,
+        only=only,
         progress=lambda step: progress("inventory", step.text(time.monotonic() - start)),
     )
 
@@ -131,28 +150,48 @@ def _write_snapshot(root: Path, found: Snapshot) -> write.Written:
 # --- generate and diff -------------------------------------------------------------------------------
 
 
-def generate(request: Request, progress: Progress = silent) -> Outcome:
-    """The main job. Raises ProblemsError when the input has problems, MacError when the environment fails."""
+def generate(request: Request, progress: Progress = silent, clock: Clock | None = None) -> Outcome:
+    """The main job. Raises ProblemsError when the input has problems, MacError when the environment fails.
+
+    `clock`: measures the stages, and tells the one in which it failed.
+    """
     _check_options(request)
-    clock = Clock()
+    clock = clock or Clock()
+    unreached: RemoteError | None = None
     with lock.locked(request.root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
-        asked_for = _asked_for(request)
+        with clock.stage("begin"):
+            asked_for = _asked_for(request)
         if request.pull_request and not asked_for.settings.pull_requests:
             raise UsageError("mac.yaml has no git.pull_requests", "it names the API and the project")
         for attempt in range(PUSH_ATTEMPTS):
             with clock.stage("begin"):
-                place = record.begin(asked_for, message, again=attempt > 0)
+                progress("begin", "")
+                try:
+                    place = record.begin(asked_for, message, again=attempt > 0)
+                except RemoteError as error:
+                    if not request.lasting:
+                        raise
+                    unreached = error
+                    place = record.begin(replace(asked_for, push=False, follow=False), message)
             built = build(request, clock, progress, place)
-            refuse(built, request)
+            with clock.stage("guards"):
+                progress("guards", "")
+                refuse(built, request)
             built = _judged(built, request, clock, progress)
             written = _write(request, built, clock, progress)
             commit = _commit(request, built, clock, progress) if request.commit else None
-            if not request.push:
+            if not asked_for.push or unreached:
                 place.keep()
-                return Outcome(built, written, commit, False, "", clock.stages())
-            with clock.stage("push"):
-                progress("push", f"to {place.remote}")
-                pushed = place.push()
+                return Outcome(built, written, commit, False, "", clock.stages(), unreached)
+            try:
+                with clock.stage("push"):
+                    progress("push", f"to {place.remote}")
+                    pushed = place.push()
+            except RemoteError as error:
+                if not request.lasting:
+                    raise
+                place.keep()
+                return Outcome(built, written, commit, False, "", clock.stages(), error)
             if pushed:
                 place.keep()
                 address = _propose(request, asked_for, built, clock, progress) if request.pull_request else ""
@@ -160,7 +199,8 @@ def generate(request: Request, progress: Progress = silent) -> Outcome:
             progress("push", "the remote has moved on: generating again on its head")
     raise GitError(
         f"the push lost {PUSH_ATTEMPTS} races in a row",
-        "somebody else pushes all the time; run again, or commit to a branch of its own with --branch",
+        "somebody else pushes all the time, or a lock was left behind in the remote repository "
+        "(refs/heads/….lock); run again, or commit to a branch of its own with --branch",
     )
 
 
@@ -179,17 +219,25 @@ def _asked_for(request: Request) -> record.Asked:
         project = standards.settings(request.root)
     except ProblemsError:  # `load` tells it, with whatever else is wrong
         project = None
+    settings = project.git if project else GitSettings()
+    push = request.push and not (request.lasting and _has_no_remote(request, settings))
     return record.Asked(
         root=request.root,
-        settings=project.git if project else GitSettings(),
+        settings=settings,
         targets=project.targets if project else TargetFiles(),
         folder=project.output if project else ".",
         output=request.output,
         commit=request.commit,
-        push=request.push,
+        push=push,
         branch=request.branch,
         remote=request.remote,
+        follow=request.lasting and push,
     )
+
+
+def _has_no_remote(request: Request, settings: GitSettings) -> bool:
+    name = request.remote or settings.remote
+    return not settings.repository and not git.open(request.root).has_remote(name)
 
 
 def plan(request: Request, progress: Progress = silent) -> Built:
@@ -286,7 +334,8 @@ def _inventory(
     else:
         kept = (home / conventions.SNAPSHOT_DIR for home in (place.home, request.root))
         last = next((folder for folder in kept if folder.exists()), place.home / conventions.SNAPSHOT_DIR)
-        state = _ask_aws(catalog, last, request.now, progress, guards.ACCOUNTS in request.allow)
+        everything = guards.ACCOUNTS in request.allow
+        state = _ask_aws(catalog, last, request.now, progress, everything=everything, only=request.only)
         if guards.STALE not in request.allow:
             incomplete.refuse_silence(state)
     return state, [
@@ -339,6 +388,11 @@ def _stops(built: Built, request: Request) -> list[Problem]:
         stored = snapshot.stored_files(built.snapshot) if request.snapshot is None else {}
         found += guards.secrets({**stored, **built.rendered.files}, limits)
     return [*found, *built.record.foreign(built.rendered.files, built.owned)]
+
+
+def covered_by(built: Built) -> coverage.Coverage:
+    """How much of the inventory is watched, today."""
+    return coverage.coverage(built.catalog, built.snapshot, built.bindings, datetime.now(UTC).date())
 
 
 def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> write.Written:

@@ -222,12 +222,20 @@ class GitError(MacError):
     """Git refused, or is not there."""
 
 
+class RemoteError(GitError):
+    """The other side of a fetch or a push does not answer; nothing is known of its branches."""
+
+
 class EngineError(MacError):
     """promtool, amtool, Prometheus or Alertmanager is missing or broke down."""
 
 
 class OutputError(MacError):
     """The output cannot be written, or somebody else is writing it."""
+
+
+class BusyError(OutputError):
+    """Somebody else is writing there."""
 
 
 class UsageError(MacError):

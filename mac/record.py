@@ -37,7 +37,10 @@ _CLONE = "record"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for. `output`: the folder of the output, given by name; `folder`: that of mac.yaml."""
+    """What was asked for. `output`: the folder of the output, given by name; `folder`: that of mac.yaml.
+
+    `follow`: begin on what the remote's branch has, also in place.
+    """
 
     root: Path
     settings: GitSettings
@@ -48,6 +51,7 @@ class Asked:
     push: bool = False
     branch: str = ""
     remote: str = ""
+    follow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,9 @@ class Record:
 
 
 def begin(asked: Asked, words: Words, *, again: bool = False) -> Record:
-    """The place to work in, as it has to be before a run. `again`: a push was lost. Raises GitError."""
+    """The place to work in, as it has to be before a run. `again`: a push was lost. Raises GitError, and of
+    it RemoteError when a remote does not answer that has to be asked.
+    """
     place = _place(asked, words, again)
     if asked.targets.kept == "git" or asked.output:
         return place
@@ -200,11 +206,27 @@ def _place(asked: Asked, words: Words, again: bool) -> Record:
             )
         return _beside(asked, repository, branch, remote, words)
     name = repository.branch() if asked.push else branch
+
+    def mine() -> Iterable[Path]:
+        return _mine(asked, repository, in_place.output)
+
     if again:
-        start = repository.sync_to_remote(name, remote, ours=words.is_ours)
+        start = repository.sync_to_remote(name, remote, ours=words.is_ours, mine=mine)
+    elif asked.follow:
+        start = repository.follow(name, remote, ours=words.is_ours, mine=mine)
     return Record(
         in_place.output, root, repository, name, remote, start, start or None, _dirty(asked), author
     )
+
+
+def _mine(asked: Asked, repository: git.Repository, output: Path) -> Iterable[Path]:
+    """What mac wrote in the user's work tree, as the current commit has it and as a run left it."""
+    for folder in (output, asked.root):
+        write.recover(folder)
+    names = {conventions.PROVENANCE}
+    for rev in ("HEAD", ""):
+        names |= present(repository, output, rev, ())[1].get("files", {}).keys()
+    return [*(output / name for name in sorted(names)), asked.root / conventions.SNAPSHOT_DIR]
 
 
 def _beside(asked: Asked, repository: git.Repository, branch: str, remote: str, words: Words) -> Record:

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mac.model import Catalog, Snapshot
-from mac.problems import Problem
+from mac.model import Catalog, Scope, Snapshot
+from mac.problems import Problem, RemoteError
 
 if TYPE_CHECKING:
     from mac.bind import Bindings
@@ -39,7 +39,8 @@ class Request:
 
     `base`: the revision whose output is compared with, instead of the one on disk. `allow`: the guards that
     are open for this run, see guards.NAMES. `judges` look at what was built as guards do. `now` decides which
-    exemptions hold.
+    exemptions hold. `only`: of the scopes that are known from before, read these alone. `lasting`: begin on
+    what the remote's branch has; go on without the remote where there is none, or while it does not answer.
     """
 
     root: Path
@@ -54,6 +55,8 @@ class Request:
     allow: frozenset[str] = frozenset()
     judges: tuple[Judge, ...] = ()
     engines_required: bool = False
+    only: frozenset[Scope] | None = None
+    lasting: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -96,16 +99,19 @@ class Outcome:
     pushed: bool
     pull_request: str  # its address; "" when none was asked for, or there is nothing to propose
     stages: tuple[Stage, ...]
+    unreached: RemoteError | None = None  # why nothing was pushed, with `lasting`
 
 
 class Clock:
-    """Measures stages; a stage that runs again adds to its time."""
+    """Measures stages; a stage that runs again adds to its time. `last`: the one that was begun last."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
+        self.last = ""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        self.last = name
         start = time.perf_counter()
         try:
             yield

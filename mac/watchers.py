@@ -12,9 +12,10 @@ from mac.kinds import monitoring
 from mac.model import Cell, Project, Resource
 
 PROMETHEUS, ALERTMANAGER, CLOUDWATCH_EXPORTER = "prometheus", "alertmanager", "cloudwatch-exporter"
+MAC_SYNC = "mac-sync"
 """The roles."""
 
-_PORTS = {PROMETHEUS: 9090, ALERTMANAGER: 9093, CLOUDWATCH_EXPORTER: 5000}
+_PORTS = {PROMETHEUS: 9090, ALERTMANAGER: 9093, CLOUDWATCH_EXPORTER: 5000, MAC_SYNC: 9877}
 
 
 def parts(project: Project, cell: Cell, *, cloudwatch: bool) -> Iterator[tuple[Resource, dict[str, str]]]:
@@ -24,6 +25,8 @@ def parts(project: Project, cell: Cell, *, cloudwatch: bool) -> Iterator[tuple[R
         yield _part(cell, ALERTMANAGER, address)
     if cloudwatch:
         yield _part(cell, CLOUDWATCH_EXPORTER, project.cloudwatch_exporter)
+    if project.mac_sync:
+        yield _part(cell, MAC_SYNC, project.mac_sync)
 
 
 def _part(cell: Cell, role: str, address: str) -> tuple[Resource, dict[str, str]]:

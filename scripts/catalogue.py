@@ -29,6 +29,7 @@ UNPACKED = PROJECT / ".engines/exporters"
 EXPORTERS: dict[str, tuple[str, Callable[[Packages], Run]]] = {
     "alertmanager": ("Alertmanager itself", monitoring.alertmanager),
     "blackbox": ("Probes of the blackbox exporter, and the exporter itself", monitoring.blackbox),
+    "mac-sync": ("mac sync itself", monitoring.mac_sync),
     "mysql": ("MySQL and MariaDB through mysqld_exporter", databases.mysql),
     "node": ("Machines through the node exporter", monitoring.node),
     "postgres": ("PostgreSQL through postgres_exporter", databases.postgres),

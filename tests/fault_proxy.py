@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import random
 import re
 import select
 import socket
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -34,6 +35,7 @@ from tests.recorded import Call
 HANG = "hang"
 SHORT = "body ends early"
 EMPTIED = "page emptied, token kept"
+P = TypeVar("P", bound="Proxy")
 _ASKED = "X-Asked"  # the service, operation and parameters of a request, as botocore knows them
 
 
@@ -216,9 +218,28 @@ def recordings(service: str, calls: Iterable[Call]) -> dict[str, Answer]:
 _KEPT = ("content-type", "x-amzn-errortype", "x-amz-bucket-region", "location")
 
 
+@dataclass
+class Passing(Proxy):
+    """Passes everything on as it is asked, and fails a share of it in the way `mode`, while that is set."""
+
+    mode: str = ""
+    share: float = 0.7
+
+    def answer(self, key: Key, headers: Mapping[str, str]) -> Answer:
+        return self._passed_on(key, headers)
+
+    def fault(self, key: Key) -> str:
+        mode = self.mode
+        if not mode or random.random() >= self.share:
+            return ""
+        with self.lock:
+            self.hits += 1
+        return mode
+
+
 @contextmanager
-def proxied(backend: str) -> Iterator[Proxy]:
-    proxy = Proxy(backend)
+def proxied(backend: str, kind: type[P] = Proxy) -> Iterator[P]:  # type: ignore[assignment]
+    proxy = kind(backend)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -16,7 +16,8 @@ import pytest
 from click.testing import Result
 from conftest import mac_argv
 
-from mac.agent import LONGEST_PAUSE, Agent, Round, Watch
+from mac.agent import Agent, Round, Watch
+from mac.backoff import LONGEST_PAUSE
 from mac.deploy_model import State
 
 Mac = Callable[..., Result]

@@ -99,6 +99,16 @@ def test_the_cloudwatch_exporter_is_watched_where_cloudwatch_is_read() -> None:
     ]
 
 
+def test_mac_sync_is_watched_where_mac_yaml_says_that_it_runs() -> None:
+    own = part("mac-sync", "mac-sync", scrape=Scrape("mac-sync", 9877))
+    assert of_monitoring(bound(made(own))) == []
+    catalog = made(own, mac_sync="sync.example.com:19877")
+    assert of_monitoring(bound(catalog)) == [("main-us-east-1", "mac-sync", ["sync.example.com:19877"])]
+    files = render.render(catalog, bound(catalog), TEMPLATES, "sha256:0")
+    [target] = files.documents["cells/main-us-east-1/targets/mac-sync.json"]
+    assert target["targets"] == ["sync.example.com:19877"]
+
+
 def test_nothing_is_watched_of_monitoring_where_there_is_no_cell() -> None:
     assert bind(made(PROMETHEUS), snapshot(), TODAY).bindings == ()
 

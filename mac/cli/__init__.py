@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "forecast": "Say how many notifications each team would get.",
     "generate": "Generate the configuration, and commit it.",
     "deploy": "Bring what is committed to where it runs, and verify it.",
+    "sync": "Keep what runs in sync with what is there.",
     "drift": "Show where what runs is out of step with Git, and with what is in AWS.",
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",

@@ -110,6 +110,34 @@ def start_directory(ctx: click.Context) -> Path:
     return Path(ctx.ensure_object(Session).root or ".").absolute()
 
 
+def program() -> Path:
+    """Where this `mac` is, for a unit that starts it."""
+    import shutil
+
+    own = shutil.which("mac", path=str(Path(sys.executable).parent))
+    return Path(own or shutil.which("mac") or sys.argv[0]).absolute()
+
+
+def duration(least: float = 0.0) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """A callback for durations as Prometheus writes them, such as 90s or 5m: gives seconds. A plain number is
+    one of seconds.
+    """
+
+    def convert(_ctx: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+        from mac import durations
+
+        if text is None:
+            return None
+        seconds = durations.seconds(f"{text}s" if text.isdigit() else text)
+        if seconds is None:
+            raise click.BadParameter(f"{text!r} is no duration such as 90s or 5m")
+        if seconds < least:
+            raise click.BadParameter(f"{text} is less than {least:g} seconds")
+        return seconds
+
+    return convert
+
+
 def wants_color(stream: Any) -> bool:
     """Whether `stream` is a terminal whose user has not asked for plain text (NO_COLOR, TERM=dumb)."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":

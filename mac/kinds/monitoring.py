@@ -1,4 +1,4 @@
-"""The parts of monitoring itself: each cell's Prometheus, its CloudWatch exporter, every Alertmanager.
+"""The parts of monitoring itself: each cell's Prometheus, its CloudWatch exporter, every Alertmanager, mac.
 
 mac.yaml tells them (see `mac.watchers`), no call. Which part one is stands in its role.
 """

@@ -23,6 +23,7 @@ from mac.standards import (
     decode,
     destinations,
     envelope,
+    events,
     extension,
     listing,
     openslo,
@@ -109,7 +110,11 @@ def settings(root: Path) -> Project:
     if reading.written.project is None:
         raise ProblemsError(reading.problems)
     project, document = reading.written.project
-    found = [*reading.problems, *destinations.check(project.destinations, document)]
+    found = [
+        *reading.problems,
+        *destinations.check(project.destinations, document),
+        *events.check(project.events, document),
+    ]
     if errors(found):
         raise ProblemsError(found)
     return project

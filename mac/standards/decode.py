@@ -47,7 +47,16 @@ from mac.model import (
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import access, destinations, kubernetes, objectives, record, scale, sensors
+from mac.standards import (
+    access,
+    destinations,
+    events,
+    kubernetes,
+    objectives,
+    record,
+    scale,
+    sensors,
+)
 
 Raw = Mapping[str, Any]
 
@@ -119,6 +128,7 @@ def project(document: Document) -> Project:
         ),
         downloads=sensors.downloads(document),
         destinations=destinations.read(document),
+        events=events.read(document),
         operator=kubernetes.read(document),
         scale=scale.read(document),
         probe_modules={

@@ -19,6 +19,7 @@ from mac.standards import (
     cycles,
     decode,
     destinations,
+    events,
     objectives,
     probes,
     record,
@@ -87,6 +88,7 @@ def _project(written: Written) -> Iterator[Problem]:
     yield from teams.check_maintenance(settings.maintenance, document, written)
     yield from destinations.check(settings.destinations, document)
     yield from scale.check(settings.scale, document)
+    yield from events.check(settings.events, document)
     if settings.alertmanager_api:
         yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)
     if settings.query:

@@ -6,12 +6,14 @@ import contextlib
 import http.client
 import http.server
 import json
+import os
 import re
 import ssl
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from exporters.exposition import Run
@@ -22,6 +24,7 @@ from exporters.programs import (
     Packages,
     free_port,
     get,
+    reachable,
     running,
     version_of,
     wait_for,
@@ -159,3 +162,58 @@ def alertmanager_at(folder: Path) -> Iterator[int]:
     with running([ALERTMANAGER, *options], cwd=ALERTMANAGER.parent.parent / "share/prometheus/alertmanager"):
         get(f"http://127.0.0.1:{port}/-/ready")
         yield port
+
+
+FLEET = """
+import boto3
+region = {"region_name": "us-east-1"}
+tags = [{"ResourceType": "instance", "Tags": [{"Key": "service", "Value": "web"}]}]
+boto3.client("ec2", **region).run_instances(
+    ImageId="ami-12c6146b", MinCount=1, MaxCount=1, InstanceType="t3.small", TagSpecifications=tags
+)
+boto3.client("sqs", **region).create_queue(QueueName="mac-sync-events")
+"""
+SYNCED = """
+apiVersion: mac/v1
+kind: Inventory
+spec:
+  accounts: [{id: "123456789012", name: main}]
+  regions: [us-east-1]
+  kinds: [ec2-instance]
+"""
+DESTINATIONS = """
+  destinations: {grafana: {type: grafana-files, folder: %s}}
+  sync: {events: {queue: "arn:aws:sqs:us-east-1:123456789012:mac-sync-events"}}
+"""
+
+
+def mac_sync(_packages: Packages) -> Run:
+    """This checkout's own, in a repository of what is shipped, for one machine of an embedded AWS."""
+    own = PROJECT / ".venv/bin"
+    aws, port = free_port(), free_port()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws}",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as runs:
+        root = Path(folder, "monitoring")
+        subprocess.run([own / "mac", "init", root], check=True, capture_output=True)
+        (root / "inventory/aws.yaml").write_text(SYNCED)
+        with (root / "mac.yaml").open("a") as file:
+            file.write(DESTINATIONS % Path(folder, "dashboards"))
+        runs.enter_context(running([own / "moto_server", "-H", "127.0.0.1", "-p", str(aws)]))
+        reachable(aws)
+        subprocess.run([own / "python", "-c", FLEET], env=environment, check=True)
+        options = ["--root", root, "--no-push", "--listen", f"127.0.0.1:{port}", "--engines"]
+        runs.enter_context(running([own / "mac", "sync", *options], env=environment))
+        # A destination has been delivered to, and the queue has been asked.
+        text = wait_for(
+            f"http://127.0.0.1:{port}/metrics",
+            re.compile(r"in_sync\{(.|\n)*mac_sync_events_last_read_timestamp_seconds \d"),
+        )
+    version = re.search(r'mac_sync_build_info\{.*version="([^"]+)"', text)
+    return Run(
+        (text,), version[1] if version else "", "a run of mac sync beside a machine, a queue and a folder"
+    )

@@ -105,18 +105,13 @@ def command(
 @click.pass_context
 def unit(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Print a systemd unit that runs `mac deploy --watch` with these options."""
-    import shutil
-    import sys
-
-    from mac import delivery, deploy_unit, standards
+    from mac import delivery, deploy_unit
 
     root = Path(ctx.obj.root)
     delivery.followed(root)
-    program = shutil.which("mac", path=str(Path(sys.executable).parent)) or shutil.which("mac") or sys.argv[0]
     words = ["deploy", "--root", str(root), "--watch", *arguments]
-    options.data(
-        deploy_unit.unit(Path(program).absolute(), words, root, standards.settings(root).destinations)
-    )
+    project = delivery.settings(root)
+    options.data(deploy_unit.unit(options.program(), words, root, project, deploy_unit.DEPLOYS))
 
 
 @command.command("permissions", epilog="Example: mac deploy permissions --to amp --format json")
