@@ -80,6 +80,7 @@ class Agent:
                 if watch.allowed_signers:
                     git_follow.verify(repository.top, commit, watch.allowed_signers)
                 git_follow.go_to(repository.top, commit)
+                delivery.followed(watch.root)
                 _, delivered = delivery.deliver(watch.root, names=watch.names, revision=commit)
                 done = Round(commit, delivered, unreached)
                 good = all(one.state in _GOOD for one in delivered)

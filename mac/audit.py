@@ -28,6 +28,7 @@ def site_of(
     root: Path, source: snapshot_source.Source | None, today: date, *, grafana: str = ""
 ) -> Mapping[str, bytes]:
     """The catalogue's site, path → content; with the snapshot `source`, else the one that is kept, if any.
+    `grafana`: the address of it, else mac.yaml's.
 
     Raises ProblemsError when the documents, the runbooks or the snapshot cannot be read.
     """
@@ -39,7 +40,8 @@ def site_of(
         bindings = bind.bind(catalog, found, today)
         covered = coverage.coverage(catalog, found, bindings, today)
         observed = site.Observed(bindings, covered, dict(_dashboards(bindings.bindings)))
-    return site.render(site.Material(catalog, _runbooks(root), today, observed, grafana))
+    shown = grafana or catalog.project.addresses.grafana
+    return site.render(site.Material(catalog, _runbooks(root), today, observed, shown))
 
 
 def write_site(content: Mapping[str, bytes], output: Path) -> write.Written:

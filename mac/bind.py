@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from mac import conventions, declared, endpoints, exemptions, objectives, parameters, watchers
+from mac.declared import Declared
 from mac.kinds import all_kinds, monitoring
 from mac.labels import labels as labels_of
 from mac.model import (
@@ -42,7 +43,8 @@ class Bindings:
     """The outcome of binding. `bound` counts resources, not bindings.
 
     `spared`: what exemptions of whole standards leave out. `out_of_reach`: resource and standard, where the
-    standard is for it, and it has neither an address nor metrics to collect.
+    standard is for it, and it has neither an address nor metrics to collect. `declared`: the endpoints that
+    services declare, which no inventory counts.
     """
 
     bindings: tuple[Binding, ...]
@@ -52,6 +54,7 @@ class Bindings:
     bound: int
     spared: tuple[Spared, ...] = ()
     out_of_reach: tuple[tuple[Resource, str], ...] = ()
+    declared: Declared = field(default_factory=Declared)
 
 
 def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
@@ -93,8 +96,8 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
             unbound.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
         else:
             unbound.append(Unbound(resource, "no-standard", _why_no_standard(resource, labels, meant)))
-    probed, unprobed = declared.place(catalog, list(groups), cells.all(), today, _matches)
-    for key, resource, labels in probed:
+    own = declared.place(catalog, list(groups), cells.all(), today, _matches)
+    for key, resource, labels in own.placed:
         groups[key].append((resource, labels))
     _watch_the_watchers(catalog, cells.all(), by_kind[monitoring.NAME], groups, today)
     bindings = tuple(
@@ -104,7 +107,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     problems = [
         *notes.problems(),
         *exemptions.expired(catalog, today),
-        *unprobed,
+        *own.problems,
         *objectives.unmeasured(catalog, bindings, measured),
     ]
     bindings = tuple(sorted((*bindings, *measured), key=_order))
@@ -116,6 +119,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
         bound,
         tuple(spared),
         tuple(out_of_reach),
+        own,
     )
 
 

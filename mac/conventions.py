@@ -21,6 +21,8 @@ STANDARD = "standard"
 SEVERITY = "severity"
 TIER = "tier"
 OUTAGE = "outage"
+REACH = "reach"  # of an outage: the whole cell
+REMINDER = "reminder"  # how often it is told again, where that is rarer than usual
 OVERRIDE = "override"
 PROBE = "probe"  # of a probed target: the standard that probes it
 PROBED = "probed"  # of a probed target: the kind of what it belongs to
@@ -51,6 +53,8 @@ SLO_DIR = "standards/slo"
 PROVENANCE = "provenance.json"
 ALERTMANAGER_CONFIG = "alertmanager/alertmanager.yml"
 DASHBOARD_PROVIDER = "dashboards/provider.yml"
+OPERATOR_DIR, KUSTOMIZATION = "operator", "kustomization.yaml"
+"""What the Prometheus Operator and Kustomize read."""
 SNAPSHOT_DIR = "inventory/snapshot"
 RUNBOOK_DIR = "standards/runbooks"
 METRICS_DIR = "metrics"
@@ -70,6 +74,7 @@ SLO_RUNBOOK = "slo.md"
 SLO_OBJECTIVE = "service:slo_objective:ratio"
 SLO_BUDGET_REMAINING = "service:slo_error_budget_remaining:ratio"
 SLO_FAST, SLO_SLOW, SLO_ABSENT = "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "SliAbsent"
+SLO_REMINDER = "1d"  # of ErrorBudgetBurnSlow
 SLO_ALERTS = (SLO_FAST, SLO_SLOW, SLO_ABSENT)
 
 WORK_DIR = ".mac"
@@ -157,6 +162,11 @@ def blackbox_file(cell: str) -> str:
 def probe_job(module: str) -> str:
     """The scrape job of what is probed by a module."""
     return f"{PROBE_JOB_PREFIX}{module}"
+
+
+def operator_folder(cell: str = "") -> str:
+    """The folder of manifests for the Prometheus of a cell; without one that of Alertmanager."""
+    return f"{OPERATOR_DIR}/cells/{slug(cell)}" if cell else f"{OPERATOR_DIR}/alertmanager"
 
 
 def sensor_script(standard: str, sensor: str) -> str:

@@ -1,5 +1,7 @@
 """Which resources are watched, by which standards, and which are not: resource × standard, both ways.
 
+The endpoints that services declare are resources here too, of the kind `endpoint`.
+
 Pure. What is not in service is not counted: nobody is woken for a machine that was switched off on purpose.
 """
 
@@ -110,16 +112,22 @@ class Coverage:
 
 
 def coverage(catalog: Catalog, snapshot: Snapshot, bindings: Bindings, today: date) -> Coverage:
-    """How much of the snapshot the bindings watch. `today` says which exemptions of mac.yaml hold."""
+    """How much of the snapshot, and of what services declare, the bindings watch.
+
+    `today` says which exemptions of mac.yaml hold.
+    """
     cells = _cells(bindings)
-    reasons = {u.resource.arn: (u.reason, u.detail) for u in bindings.unbound}
+    own = bindings.declared
+    reasons = {u.resource.arn: (u.reason, u.detail) for u in (*bindings.unbound, *own.unbound)}
     rows: list[Row] = []
     left_out: Counter[str] = Counter()
-    for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
+    declared = {resource.arn: labels for resource, labels in own.known}
+    everything = (*snapshot.resources, *(resource for resource, _ in own.known))
+    for resource in sorted(everything, key=lambda r: r.sort_key):
         if resource.lifecycle is not Lifecycle.IN_SERVICE:
             left_out[resource.lifecycle.value] += 1
             continue
-        labels = labels_of(resource, catalog.project.labels)
+        labels = declared.get(resource.arn) or labels_of(resource, catalog.project.labels)
         unbound = reasons.get(resource.arn, ("", ""))
         row = _row(catalog, resource, labels, cells.get(resource.arn, ()), unbound)
         rule = _unwatched(catalog.project.unwatched, resource, labels, today)
@@ -158,7 +166,7 @@ def _cells(bindings: Bindings) -> Mapping[str, tuple[Cell, ...]]:
         )
         for member in binding.members:
             found[member.resource.arn].append(cell)
-    for spared in bindings.spared:
+    for spared in (*bindings.spared, *bindings.declared.spared):
         exemption = spared.exemption
         cell = Cell(spared.standard, State.EXEMPT, exemption.reason, exemption.expires)
         found[spared.resource.arn].append(cell)

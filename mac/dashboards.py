@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -52,6 +52,23 @@ def service(name: str, bindings: Iterable[Binding], catalog: Catalog) -> Documen
             rows=tuple(_rows(shown, catalog.project.addresses)),
         )
     )
+
+
+def address(addresses: Addresses, bindings: Sequence[Binding]) -> str:
+    """Where people see the dashboard of a service, for what one environment has in a cell; "" for nowhere.
+
+    `bindings`: of that service, environment and cell.
+    """
+    if not addresses.grafana or not any(binding.standard.panels for binding in bindings):
+        return ""
+    place = bindings[0]
+    chosen = {
+        conventions.ENVIRONMENT: place.environment,
+        conventions.REGION: place.cell.region,
+        conventions.CELL: place.cell.name,
+    }
+    query = urlencode({f"var-{label}": value for label, value in chosen.items()}, quote_via=quote)
+    return f"{addresses.grafana}d/{conventions.dashboard_uid(place.service)}?{query}"
 
 
 def overview(team: str, bindings: Iterable[Binding], addresses: Addresses) -> Document:

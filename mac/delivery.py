@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mac import conventions, deploy, git, pipeline, standards
+from mac import conventions, deploy, git, pipeline, record, standards
 from mac.deploy_model import Delivered, DestinationSettings, Needs, Release
 from mac.model import Project
 from mac.problems import GitError, Problem, ProblemsError, UsageError, did_you_mean
@@ -16,16 +16,38 @@ Told = Callable[[str], None]
 
 
 def release(root: Path, revision: str = "HEAD", project: Project | None = None) -> Release:
-    """The generated files of a commit. Raises GitError, and ProblemsError when it has none."""
-    output = root / (project or standards.settings(root)).output
-    sha = git.open(root).resolve(revision)
-    files, provenance = pipeline.present(root, output, sha)
+    """The generated files of a commit: of the deployment repository, where mac.yaml names one, as it is now.
+
+    Raises GitError, also when nothing was generated in it.
+    """
+    project = project or standards.settings(root)
+    where, hint = (
+        "the commit",
+        "`mac generate --commit` generates and commits; --revision names another commit",
+    )
+    if project.git.repository:
+        where = "in the deployment repository the commit"
+        sha, files, provenance = record.published(root, project.git, project.output, revision)
+    else:
+        sha = git.open(root).resolve(revision)
+        files, provenance = pipeline.present(root, root / project.output, sha)
+        if project.git.branch:
+            branch = project.git.branch
+            hint = f"it is generated on the branch {branch}: merge it, or deploy it with --revision {branch}"
     if not provenance:
         raise GitError(
-            f"the commit {sha[:12]} has no {conventions.PROVENANCE}: nothing was generated in it",
-            "`mac generate --commit` generates and commits; --revision names another commit",
+            f"{where} {sha[:12]} has no {conventions.PROVENANCE}: nothing was generated in it", hint
         )
     return Release(sha, files)
+
+
+def followed(root: Path) -> None:
+    """Raises UsageError where commits of the monitoring repository have nothing to deploy in them."""
+    if standards.settings(root).git.repository:
+        raise UsageError(
+            "--watch follows this repository, and what is generated is in another one (git.repository)",
+            "run `mac deploy` from a timer: it looks there each time",
+        )
 
 
 def deliver(

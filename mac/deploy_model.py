@@ -72,7 +72,8 @@ class ApiSettings:
 class AmpSettings:
     """A workspace of Amazon Managed Service for Prometheus. `workspace`: its id, as ws-….
 
-    `role_arn`: entered first; the ambient credentials where it is empty.
+    `role_arn`: entered first; the ambient credentials where it is empty. `max_bytes`: of one rule groups
+    namespace, or of the Alertmanager definition.
     """
 
     name: str
@@ -82,6 +83,7 @@ class AmpSettings:
     cell: str = ""
     role_arn: str = ""
     namespace: str = "mac"
+    max_bytes: int = 1_000_000
     settle: float = 60.0
     location: Location = NOWHERE
     cell_location: Location = NOWHERE

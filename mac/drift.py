@@ -13,8 +13,8 @@ from datetime import datetime
 
 from mac import conventions, durations, emit
 from mac.deploy_model import Action, DeployChange, DestinationType, Observed, Scraping, contains
-from mac.drift_model import DestinationDrift, Drift, DriftKind, DriftReport
-from mac.drift_values import differences
+from mac.drift_model import DestinationDrift, Difference, Drift, DriftKind, DriftReport
+from mac.drift_values import SHOWN, differences
 from mac.kinds import monitoring
 from mac.model import Binding, Member, Resource
 
@@ -93,6 +93,16 @@ def differing(observed: Observed, meant: Mapping[str, bytes]) -> tuple[DeployCha
     return tuple(found)
 
 
+def distance(observed: Observed, meant: Mapping[str, bytes]) -> int:
+    """How far what was read is from what is meant: how many values differ, at least one for each thing."""
+    return sum(
+        max(1, len(_values(observed, change.what, meant[change.what], most=None)))
+        if change.action is Action.CHANGE
+        else 1
+        for change in differing(observed, meant)
+    )
+
+
 def destination(reading: Reading, revision: str, scraped: Iterable[Drift] = ()) -> DestinationDrift:
     """One destination, with what was found about its targets."""
     observed, meant = reading.observed, reading.meant
@@ -109,7 +119,9 @@ def destination(reading: Reading, revision: str, scraped: Iterable[Drift] = ()) 
         return DestinationDrift(reading.name, reading.type, "", None, len(meant), (*drifts, *scraped))
     edited = tuple(_edited(reading, observed))
     drifts += edited
-    old = {c.what for c in differing(observed, meant)} - {drift.what for drift in edited}
+    by_hand = {drift.what for drift in edited}
+    older = {name for name, content in reading.base.items() if meant.get(name, content) != content}
+    old = {c.what for c in differing(observed, meant) if c.what not in by_hand or c.what in older}
     if old:
         runs, behind = reading.revision, reading.behind
         drifts.append(_old(reading, sorted(old)))
@@ -122,6 +134,12 @@ def _same(observed: Observed, name: str, content: bytes) -> bool:
     if there == content or not observed.adds:
         return there == content
     return contains(emit.read_json(there), emit.read_json(content))
+
+
+def _values(
+    observed: Observed, name: str, meant: bytes, *, most: int | None = SHOWN
+) -> tuple[Difference, ...]:
+    return differences(observed.items[name], meant, most=most, adds=observed.adds)
 
 
 def _edited(reading: Reading, observed: Observed) -> Iterator[Drift]:
@@ -140,7 +158,7 @@ def _edited(reading: Reading, observed: Observed) -> Iterator[Drift]:
             yield Drift(DriftKind.EXTRA, reading.name, name, "no commit has it")
         elif meant is None or not _same(observed, name, meant):
             given = reading.base.get(name, meant)
-            shown = () if given is None else differences(there, given)
+            shown = () if given is None else _values(observed, name, given)
             yield Drift(DriftKind.CHANGED, reading.name, name, "somebody changed it there", differences=shown)
 
 

@@ -12,8 +12,11 @@ from mac.model import Json
 
 HIDDEN = "<hidden>"
 
-_MOST = 3
+SHOWN = 3
+"""Values of one thing that are told."""
+
 _LONGEST = 80
+_BEFORE = 20  # characters before the first that differs
 _NAMES = ("name", "alert", "record", "job_name", "uid", "title")
 # Where Prometheus, Alertmanager and exporters may be given credentials: only lengths and numbers are shown.
 _GUARDED = frozenset(
@@ -23,18 +26,24 @@ _GUARDED = frozenset(
     ]
 )
 _SECRET = re.compile(r"(?i)pass|secret|token|credential|auth|api_?key|private|headers|params")
-_ABSENT = object()
+_MAY_BE_SECRET = re.compile(r"(?i)key|url|user|_id|receivers")  # though it is a number
+_ABSENT, _NOTHING = object(), "nothing"
 
 Keys = tuple[str, ...]
 
 
-def differences(there: bytes, meant: bytes) -> tuple[Difference, ...]:
-    """The first few; none when either cannot be read as YAML or JSON."""
+def differences(
+    there: bytes, meant: bytes, *, most: int | None = SHOWN, adds: bool = False
+) -> tuple[Difference, ...]:
+    """The first few, with `most` None all; none when either cannot be read as YAML or JSON. `adds`: what is
+    there may have keys that nobody meant.
+    """
     try:
         one, other = _parsed(there), _parsed(meant)
     except ValueError:
         return ()
-    return tuple(itertools.islice(_walk((), one, other), _MOST))
+    found = (each for each in _walk((), one, other) if not adds or each.meant != _NOTHING)
+    return tuple(itertools.islice(found, most))
 
 
 def _parsed(content: bytes) -> Json:
@@ -55,7 +64,7 @@ def _walk(at: Keys, there: Json, meant: Json) -> Iterator[Difference]:
     elif isinstance(there, str) and isinstance(meant, str) and (inner := _inner(there, meant)):
         yield from _walk(at, *inner)
     else:
-        yield Difference(_path(at), _shown(at, there), _shown(at, meant))
+        yield Difference(_path(at), *_short(_shown(at, there), _shown(at, meant)))
 
 
 def _walk_list(at: Keys, there: list[Json], meant: list[Json]) -> Iterator[Difference]:
@@ -108,7 +117,7 @@ def _count(entries: list[Json]) -> str:
 
 def _shown(at: Keys, value: object) -> str:
     if value is _ABSENT:
-        return "nothing"
+        return _NOTHING
     if isinstance(value, list):
         return _count(value)
     if isinstance(value, Mapping):
@@ -116,7 +125,22 @@ def _shown(at: Keys, value: object) -> str:
     text = value if isinstance(value, str) else emit.json_line(value).decode().strip()
     if any(_SECRET.search(key) for key in at) or next(credentials.find("", text.encode()), None):
         return HIDDEN
-    if not _GUARDED.isdisjoint(at) and isinstance(value, str) and durations.milliseconds(text) is None:
-        return HIDDEN
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
+    if not _GUARDED.isdisjoint(at):
+        is_text = isinstance(value, str) and durations.milliseconds(text) is None
+        if is_text or any(_MAY_BE_SECRET.search(key) for key in at):
+            return HIDDEN
+    return " ".join(text.split())
+
+
+def _short(there: str, meant: str) -> tuple[str, str]:
+    """Both cut to where they differ, when one of them is long."""
+    if max(len(there), len(meant)) <= _LONGEST:
+        return there, meant
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(there, meant, strict=False))
+    start = max(sum(1 for _ in same) - _BEFORE, 0)
+    return _cut(there, start), _cut(meant, start)
+
+
+def _cut(text: str, start: int) -> str:
+    kept = f"…{text[start + 1 :]}" if start else text
+    return kept if len(kept) <= _LONGEST else f"{kept[: _LONGEST - 1]}…"

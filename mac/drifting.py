@@ -8,6 +8,7 @@ Everything is only read; no lock is taken. `mac sync` calls `read` too, with the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from mac import (
     bind,
+    conventions,
     delivery,
     deploy,
     drift,
@@ -24,6 +26,7 @@ from mac import (
     exposition,
     git,
     pipeline,
+    record,
     scraping,
     snapshot_source,
     standards,
@@ -76,11 +79,11 @@ def read(
     delivery.check_cells(chosen, release)
     moment = now or datetime.now(UTC)
     notes = []
+    history = _history(root, project, release)
     if fleet is None and any(_scrapes(settings) for settings in chosen):
-        fleet, why = _committed(root, release.revision, moment)
+        fleet, why = _committed(root, history, moment)
         notes += [why] if why else []
     patience = _grace(project, fleet) if grace is None else grace
-    history = _History(root, project, git.open(root), release)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = [pool.submit(_ask, settings, patience) for settings in chosen]
         readings = []
@@ -111,10 +114,11 @@ def write_metrics(report: DriftReport, path: Path) -> None:
 # --- the inventory -----------------------------------------------------------------------------------
 
 
-def _committed(root: Path, sha: str, now: datetime) -> tuple[Fleet | None, str]:
-    """The fleet of a commit, or why there is none."""
+def _committed(root: Path, history: _History, now: datetime) -> tuple[Fleet | None, str]:
+    """The fleet of the commit that is meant to run, or why there is none."""
+    source = snapshot_source.Revision(history.head.revision, history.snapshot)
     try:
-        found = snapshot_source.read(snapshot_source.Revision(sha), root)
+        found = snapshot_source.read(source, history.repository.root)
     except MacError as error:
         why = _said(error)
         return None, f"the commit has no inventory that can be read ({why}): targets were not held against it"
@@ -137,22 +141,25 @@ def _grace(project: Project, fleet: Fleet | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """What commits have for destinations. `head`: the commit that is meant to run."""
+    """What commits have for destinations. `head`: the commit that is meant to run. `output`: the folder of
+    what is generated; `snapshot`: where the inventory is, seen from the top, "" for its usual place.
+    """
 
-    root: Path
-    project: Project
     repository: git.Repository
+    output: Path
     head: Release
+    snapshot: str = ""
 
     def release(self, sha: str) -> Release:
         """Raises GitError and ProblemsError."""
         if sha == self.head.revision:
             return self.head
-        return delivery.release(self.root, sha, self.project)
+        files, _ = record.present(self.repository, self.output, sha)
+        return Release(self.repository.resolve(sha), files)
 
     def older(self) -> Iterable[Release]:
         """Releases before that of the head, newest first, as far as they can be read."""
-        folders = [self.root / self.project.output / name for name in _GENERATED]
+        folders = [self.output / name for name in _GENERATED]
         with suppress(MacError):
             for sha in self.repository.touching(self.head.revision, folders, _HISTORY):
                 if sha != self.head.revision:
@@ -160,6 +167,14 @@ class _History:
 
     def behind(self, sha: str) -> int | None:
         return self.repository.behind(sha, self.head.revision) if sha else None
+
+
+def _history(root: Path, project: Project, release: Release) -> _History:
+    if not project.git.repository:
+        return _History(git.open(root), root / project.output, release)
+    top = record.deployment(root)
+    kept = os.path.normpath(f"{project.output}/{conventions.SNAPSHOT_DIR}")
+    return _History(git.open(top), top / project.output, release, kept)
 
 
 def _said(error: MacError) -> str:
@@ -232,13 +247,13 @@ def _base(
         except MacError:
             return {}, observed.revision
     base, sha = meant, history.head.revision
-    fewest = len(drift.differing(observed, meant))
+    fewest = drift.distance(observed, meant)
     for release in history.older():
         try:
             content = target.meant(release)
         except MacError:
             break
-        count = len(drift.differing(observed, content))
+        count = drift.distance(observed, content)
         if count < fewest:
             base, sha, fewest = content, release.revision, count
         if not fewest:

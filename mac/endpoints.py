@@ -41,9 +41,10 @@ def _module(probe: Probe, endpoint: Endpoint, known: Mapping[str, ProbeModule]) 
     return probe.module if fits else endpoint.module
 
 
-def resource(service: Service, own: ServiceEndpoint, cell: Cell) -> Resource:
-    """An endpoint that a service declares, as a resource in the cell that probes it."""
-    return declared.resource(own.endpoint, cell.account, cell.region, service.name)
+def resource(service: Service, own: ServiceEndpoint, cell: Cell | None) -> Resource:
+    """An endpoint that a service declares, as a resource in the cell that probes it, if there is one."""
+    account, region = (cell.account, cell.region) if cell else ("", "")
+    return declared.resource(own.endpoint, account, region, service.name)
 
 
 def labels(service: Service, environment: str, found: Resource) -> dict[str, str]:

@@ -21,7 +21,7 @@ class EventQueue:
 
     @property
     def arn(self) -> str:
-        """Its ARN, as far as its URL tells it: without the account where that is not AWS's."""
+        """Its ARN, also where `queue` is a URL."""
         if self.queue.startswith("arn:"):
             return self.queue
         account, name = self.queue.rstrip("/").split("/")[-2:]

@@ -74,14 +74,7 @@ def hub(kinds: Collection[str], *, accounts: Sequence[str] = (), organization: b
     forwards = bool(accounts) or organization
     if forwards:
         resources["Bus"] = {"Type": "AWS::Events::EventBus", "Properties": {"Name": BUS}}
-        resources["BusPolicy"] = {
-            "Type": "AWS::Events::EventBusPolicy",
-            "Properties": {
-                "EventBusName": {"Ref": "Bus"},
-                "StatementId": "MacMembersForward",
-                "Statement": _forwarding(accounts, organization),
-            },
-        }
+        resources |= _forwarding(accounts, organization)
         rules |= {
             f"Forwarded{name}": _rule(pattern, _to_queue(), bus=_arn("Bus"))
             for name, pattern in found.items()
@@ -221,19 +214,31 @@ def _rule(pattern: Json, target: Json, bus: Json | None = None) -> Json:
     }
 
 
-def _forwarding(accounts: Sequence[str], organization: bool) -> Json:
-    statement: Json = {
-        "Effect": "Allow",
-        "Action": "events:PutEvents",
-        "Resource": _arn("Bus"),
-    }
+def _forwarding(accounts: Sequence[str], organization: bool) -> dict[str, Json]:
+    """Who may send to the bus: a statement for accounts, and one for an organization."""
+    who: dict[str, Json] = {}
+    if accounts:
+        roots = [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{each}:root"} for each in sorted(set(accounts))]
+        who["Accounts"] = {"Principal": {"AWS": roots}}
     if organization:
-        return statement | {
-            "Principal": "*",
-            "Condition": {"StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}}},
+        member = {"StringEquals": {"aws:PrincipalOrgID": {"Ref": "OrganizationId"}}}
+        who["Organization"] = {"Principal": "*", "Condition": member}
+    return {
+        f"Bus{name}": {
+            "Type": "AWS::Events::EventBusPolicy",
+            "Properties": {
+                "EventBusName": {"Ref": "Bus"},
+                "StatementId": f"Mac{name}Forward",
+                "Statement": {
+                    "Effect": "Allow",
+                    "Action": "events:PutEvents",
+                    "Resource": _arn("Bus"),
+                    **principal,
+                },
+            },
         }
-    roots = [{"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{each}:root"} for each in sorted(set(accounts))]
-    return statement | {"Principal": {"AWS": roots}}
+        for name, principal in who.items()
+    }
 
 
 def _only_from(queue: str, rules: Sequence[str]) -> Json:

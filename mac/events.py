@@ -43,7 +43,7 @@ class Events:
         self._receipts: list[str] = []
         self._lock = threading.Lock()  # of what `families` shows
         self._counts: Counter[str] = Counter({TAKEN: 0, IGNORED: 0, MALFORMED: 0})
-        self._lag = self._read_at = 0.0
+        self._lag, self._read_at = 0.0, clock()
         self._depth: int | None = None
         self._counted = -math.inf
 
@@ -101,7 +101,7 @@ class Events:
         mac_sync_events_total{result}: messages that named something to read, named nothing, were no events.
         mac_sync_event_lag_seconds: how long the oldest message of the last receipt had waited; 0 when the
         queue was empty. mac_sync_event_queue_messages: how many waited, seen once a minute.
-        mac_sync_events_last_read_timestamp_seconds: when the queue last answered; not there before it has.
+        mac_sync_events_last_read_timestamp_seconds: when the queue last answered; the start, before it has.
         """
         with self._lock:
             counts = tuple(
@@ -127,8 +127,8 @@ class Events:
             ),
             Family(
                 "mac_sync_events_last_read_timestamp_seconds",
-                "When the event queue last answered, in seconds since 1970.",
-                (Sample(read_at),) if read_at else (),
+                "When the event queue last answered, in seconds since 1970; the start, before it has.",
+                (Sample(read_at),),
             ),
         )
 

@@ -81,6 +81,7 @@ def _file(path: str, content: bytes, entry: Entry) -> list[Item]:
         "alertmanager": _alertmanager,
         "dashboard": _dashboard,
         "overview": _dashboard,
+        "manifest": _manifest,
     }
     kind = _kind(path, entry)
     reader = _sensor if kind.startswith("sensor-") else readers.get(kind)
@@ -247,6 +248,13 @@ def _dashboard(path: str, document: Json, entry: Entry) -> Iterator[Item]:
     key = Key("dashboard", "", service, "", path, path)
     name = str(document.get("title") or service)
     yield Item(key, value, path, name, service, team=team, standards=tuple(entry.get("standards", ())))
+
+
+def _manifest(path: str, document: Json, entry: Entry) -> Iterator[Item]:
+    """A whole object: what is in it is told of the file that it is made of."""
+    owner = {name: str(entry.get(name, "")) for name in ("service", "environment", "team")}
+    key = Key("file", str(entry.get("cell", "")), "", "", path, path)
+    yield Item(key, document, path, path, **owner, standards=tuple(entry.get("standards", ())))
 
 
 def _sensor(path: str, document: Json, entry: Entry) -> Iterator[Item]:

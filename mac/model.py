@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mac import (
+    dashboard_model,
     inventory_config,
     inventory_model,
     package_model,
@@ -20,6 +21,7 @@ from mac import (
 from mac.access_model import ServerAccess
 from mac.deploy_model import DestinationSettings
 from mac.event_model import EventQueue
+from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
 
@@ -56,13 +58,14 @@ BurnRate = slo_model.BurnRate
 Indicator = slo_model.Indicator
 Slo = slo_model.Slo
 Text = text.Text
-
+# So has where people see what is generated.
+Addresses = dashboard_model.Addresses
+GrafanaProvider = dashboard_model.GrafanaProvider
 # So have what is probed from outside, the standards of others, and the programs that answer.
 Endpoint = probe_model.Endpoint
 Probe = probe_model.Probe
 ProbeModule = probe_model.ProbeModule
 ServiceEndpoint = probe_model.ServiceEndpoint
-
 Package = package_model.Package
 Download = sensor_model.Download
 Sensor = sensor_model.Sensor
@@ -158,6 +161,8 @@ class StandardAlert:
     """An alert of a standard, before it is rendered for a service.
 
     `outage`: it says that the whole service (or this part of it) is down, so it may mute what depends on it.
+    `whole_cell`: an outage of more than one service. `reminder`: how often it is told again, "" for the
+    project's repeat interval. `explained_by`: alerts that say the same with more right.
     """
 
     alert: str
@@ -168,6 +173,9 @@ class StandardAlert:
     for_: Text = _AT_ONCE
     keep_firing_for: Text = _AT_ONCE
     outage: bool = False
+    whole_cell: bool = False
+    reminder: str = ""
+    explained_by: tuple[str, ...] = ()
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     location: Location = NOWHERE
@@ -301,28 +309,6 @@ class Unwatched:
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where people's browsers reach what dashboards link to; "" leaves the link out.
-
-    `prometheus` may hold `{cell}`, which stands for a cell's name. `repository` is where the files of the
-    monitoring repository are read, `site` where `mac docs` was published; both end with a slash.
-    """
-
-    prometheus: str = ""
-    alertmanager: str = ""
-    repository: str = ""
-    site: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GrafanaProvider:
-    """The folder that dashboards appear in, and where Grafana finds their files."""
-
-    folder: str = "Services"
-    path: str = "/var/lib/grafana/dashboards/mac"
-
-
-@dataclass(frozen=True, slots=True)
 class Project:
     """`mac.yaml`."""
 
@@ -352,13 +338,14 @@ class Project:
     git: GitSettings = field(default_factory=GitSettings)
     targets: TargetFiles = field(default_factory=TargetFiles)
     unwatched: tuple[Unwatched, ...] = ()
-    addresses: Addresses = Addresses()
-    grafana: GrafanaProvider = GrafanaProvider()
+    addresses: Addresses = field(default_factory=Addresses)
+    grafana: GrafanaProvider = field(default_factory=GrafanaProvider)
     packages: tuple[Package, ...] = ()
     downloads: Mapping[str, Download] = field(default_factory=dict)  # by the sensor's name
     destinations: tuple[DestinationSettings, ...] = ()
     mac_sync: str = ""  # where the metrics of `mac sync` are; "": they are not collected
     events: EventQueue | None = None  # what tells `mac sync` of changes
+    operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 
 

@@ -9,6 +9,7 @@ Reads and writes files, and Git. Whatever is in the way is told before anything 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ class Words(Protocol):
     def merge_message(self, commit: str) -> str: ...
 
 
+_LOCK_WAIT = 60.0  # seconds
 _OWN = "branch"
 _CLONE = "record"
 
@@ -291,6 +293,32 @@ def _dirty(asked: Asked) -> tuple[str, ...]:
 
 
 # --- what is there -----------------------------------------------------------------------------------
+
+
+def deployment(root: Path) -> Path:
+    """Where `published` has its clone of the deployment repository."""
+    return lock.work_dir(root) / _CLONE
+
+
+def published(
+    root: Path, settings: GitSettings, folder: str, revision: str = "HEAD"
+) -> tuple[str, Mapping[str, bytes], Mapping[str, Any]]:
+    """A commit of the deployment repository, fetched, the generated files in it and their provenance; {} when
+    nothing was generated in it. `revision`: HEAD stands for the head of its branch.
+
+    Raises GitError, and OutputError when another mac works there for too long.
+    """
+    with lock.locked(root, _LOCK_WAIT):
+        tree = git_own.clone(deployment(root), settings.repository)
+        tip = git_own.fetched(tree, "origin", settings.branch, default=False, timeout=git.NETWORK_TIMEOUT)
+        if tip is None:
+            what = f"branch {settings.branch}" if settings.branch else "commit"
+            hint = "`mac generate --commit --push` makes it"
+            raise GitError(f"the deployment repository has no {what} yet", hint)
+        repository = git.open(tree.top)
+        relative = re.fullmatch(r"(HEAD|@)(?P<back>[~^@].*)?", revision)
+        sha = repository.resolve(f"{tip}{relative['back'] or ''}" if relative else revision)
+        return sha, *present(repository, tree.top / folder, sha)
 
 
 def present(

@@ -17,7 +17,9 @@ from mac import (
     dashboards,
     emit,
     endpoints,
+    manifests,
     probing,
+    readback,
     routing,
     rules,
     scraping,
@@ -50,6 +52,7 @@ CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
 BLACKBOX = Output("exporters/blackbox.yml.j2", emit.read_yaml)
 DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
 PROVIDER = Output("dashboards/provider.yml.j2", emit.read_yaml)
+MANIFEST = Output("operator/manifest.yaml.j2", emit.read_yaml)
 
 SENSOR_SCRIPT = Output(conventions.SENSOR_TEMPLATE, sensors.read_script)
 SENSOR_DOCUMENT = Output("sensors/document.json.j2", emit.read_json)
@@ -58,9 +61,10 @@ SENSOR_CLOUD_INIT = Output("sensors/cloud-init.yaml.j2", emit.read_yaml)
 SENSOR_ANSIBLE = Output("sensors/ansible.yaml.j2", emit.read_yaml)
 
 OUTPUTS = (
-    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, BLACKBOX, DASHBOARD, PROVIDER),
+    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, BLACKBOX, DASHBOARD, PROVIDER, MANIFEST),
     *(SENSOR_SCRIPT, SENSOR_DOCUMENT, SENSOR_TEMPLATE, SENSOR_CLOUD_INIT, SENSOR_ANSIBLE),
 )
+_READERS = {output.template: output.read for output in OUTPUTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,10 @@ class _Tree:
         digest = hashlib.sha256(content).hexdigest()
         self.entries[path] = {"template": output.template, "sha256": digest, **entry}
 
+    def read(self, path: str) -> Json:
+        """The value of a file that is there, with what its template added."""
+        return _READERS[self.entries[path]["template"]](self.files[path].decode())
+
     def _frame(self, path: str, output: Output, document: Document) -> str | None:
         place = Location(f"templates/{output.template}")
         source = self.templates.get(output.template)
@@ -110,11 +118,11 @@ class _Tree:
             )
             return None
         try:
-            lost = _lost(document, output.read(text))
+            missing = readback.lost(document, output.read(text))
         except ValueError as error:
-            lost = f"it cannot be read back: {error}"
-        if lost:
-            self.problems.append(Problem(place, "template-output", f"{path}: {lost}"))
+            missing = f"it cannot be read back: {error}"
+        if missing:
+            self.problems.append(Problem(place, "template-output", f"{path}: {missing}"))
             return None
         return text
 
@@ -131,6 +139,7 @@ def render(
     tree.add(
         conventions.ALERTMANAGER_CONFIG, ALERTMANAGER, routing.alertmanager(catalog), kind="alertmanager"
     )
+    _manifests(tree, catalog)
     provenance = {
         "schema_version": PROVENANCE_VERSION,
         "snapshot": snapshot_digest,
@@ -145,11 +154,10 @@ def read_back(
     files: Mapping[str, bytes], provenance: Mapping[str, Any]
 ) -> tuple[dict[str, Document], tuple[Problem, ...]]:
     """The values of generated files that are there, and a Problem for each that cannot be read."""
-    readers = {output.template: output.read for output in OUTPUTS}
     documents: dict[str, Document] = {}
     problems = []
     for path, entry in provenance["files"].items():
-        reader = readers.get(entry.get("template"))
+        reader = _READERS.get(entry.get("template"))
         if path not in files or reader is None:
             continue
         try:
@@ -171,8 +179,8 @@ def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) ->
         by_service[binding.environment, binding.service].append(binding)
         if binding.standard.scrape:
             by_job[binding.standard.scrape.job].append(binding)
-    for (environment, service), own in by_service.items():
-        _rules(tree, cell, environment, service, own)
+    for own in by_service.values():
+        _rules(tree, catalog, own)
     scrapes: list[Scrape] = []
     for job, own in by_job.items():
         standards = sorted({b.standard.name for b in own})
@@ -282,10 +290,13 @@ def _heartbeat(tree: _Tree, catalog: Catalog, cell: Cell) -> None:
     )
 
 
-def _rules(tree: _Tree, cell: Cell, environment: str, service: str, bindings: list[Binding]) -> None:
+def _rules(tree: _Tree, catalog: Catalog, bindings: list[Binding]) -> None:
+    """The rules of one service in one environment and cell."""
+    cell, environment, service = bindings[0].cell, bindings[0].environment, bindings[0].service
+    dashboard = dashboards.address(catalog.project.addresses, bindings)
     groups, listed = [], []
     for binding in sorted(bindings, key=lambda b: b.standard.name):
-        rendered, problems = rules.for_binding(binding)
+        rendered, problems = rules.for_binding(binding, dashboard)
         tree.problems.extend(problems)
         if not rendered:
             continue
@@ -396,47 +407,14 @@ def _sensors(tree: _Tree, catalog: Catalog) -> None:
             tree.problems.append(Problem(place, "sensor-target", message, hint, Severity.WARNING))
 
 
-# --- comparing what came out with what was meant -----------------------------------------------------
+def _manifests(tree: _Tree, catalog: Catalog) -> None:
+    made, problems = manifests.manifests(catalog, tree.files, tree.entries, tree.read)
+    for manifest in made:
+        tree.add(manifest.path, MANIFEST, manifest.document, kind="manifest", **manifest.entry)
+    tree.problems.extend(problems)
 
 
-def _lost(meant: Json, got: Json, path: str = "") -> str:
-    """What of `meant` is not in `got`: a sentence, or empty when all of it is.
-
-    Mappings may have more keys and lists more items than meant (a user's template adds them); what was
-    meant must be there, unchanged and in order.
-    """
-    if meant == got or (meant in ({}, []) and got is None):
-        return ""
-    if isinstance(meant, dict):
-        if not isinstance(got, dict):
-            return f"{path or 'the document'} is not a mapping"
-        for key, value in meant.items():
-            if key in got:
-                lost = _lost(value, got[key], f"{path}.{key}" if path else key)
-                if lost:
-                    return lost
-            elif value not in ({}, []):
-                return f"{path}.{key} is missing".removeprefix(".")
-        return ""
-    if isinstance(meant, list):
-        return _lost_item(meant, got, path)
-    return f"{path or 'the document'} is {got!r:.80} where {meant!r:.80} was meant"
-
-
-def _lost_item(meant: list[Json], got: Json, path: str) -> str:
-    if not isinstance(got, list):
-        return f"{path or 'the document'} is not a list"
-    if len(meant) == len(got):
-        for index, (a, b) in enumerate(zip(meant, got, strict=True)):
-            lost = _lost(a, b, f"{path}[{index}]")
-            if lost:
-                return lost
-        return ""
-    rest = iter(got)
-    for index, item in enumerate(meant):
-        if not any(not _lost(item, candidate) for candidate in rest):
-            return f"{path}[{index}] is missing"
-    return ""
+# --- where it comes from ------------------------------------------------------------------------------
 
 
 def _template_digests(templates: Mapping[str, str]) -> dict[str, str]:

@@ -17,15 +17,15 @@ _SAME_PLACE = [conventions.ENVIRONMENT, conventions.CELL]
 _ABSENT = re.compile(r"\babsent(_over_time)?\s*\(")
 _SAME_SERVICE = [conventions.SERVICE, *_SAME_PLACE]
 
-# What a person reads first: the service, what is wrong in words, and where the runbook is. A team's own
-# fields win over these.
+# What a person reads first: the service, what is wrong in words, where runbook and dashboard are. A team's
+# own fields win over these.
 _HEADLINE = (
     "{{ .CommonLabels.service }} ({{ .CommonLabels.environment }}): "
     "{{ range .Alerts.Firing }}{{ .Annotations.summary }} {{ else }}resolved{{ end }}"
 )
 _DETAILS = (
     "{{ range .Alerts }}{{ .Status }}: {{ .Annotations.summary }}\n{{ .Annotations.description }}\n"
-    "{{ .Annotations.runbook_url }}\n{{ end }}"
+    "{{ .Annotations.runbook_url }}\n{{ with .Annotations.dashboard_url }}{{ . }}\n{{ end }}{{ end }}"
 )
 _WORDING: Mapping[str, Mapping[str, str]] = {
     "pagerduty": {"description": _HEADLINE},
@@ -40,7 +40,7 @@ def alertmanager(catalog: Catalog) -> Document:
     teams = [catalog.teams[name] for name in sorted(catalog.teams)]
     windows = catalog.project.maintenance
     receivers: dict[str, Document] = {}
-    route = _root(catalog.project, teams, receivers)
+    route = _root(catalog.project, teams, receivers, _reminders(catalog))
     return {
         "global": {},
         "route": route,
@@ -54,8 +54,9 @@ def alertmanager(catalog: Catalog) -> Document:
             *(intervals.window(conventions.maintenance(w.name), w) for w in windows),
         ],
         "inhibit_rules": [
-            _outage_mutes_details(),
+            *_outages_mute_details(catalog),
             *_one_blindness_is_told(catalog),
+            *_explanations(catalog),
             *_dependents_wait(
                 conventions.STANDARD,
                 [
@@ -74,16 +75,37 @@ def alertmanager(catalog: Catalog) -> Document:
     }
 
 
+def _reminders(catalog: Catalog) -> Reminders:
+    """A page may become a ticket, where its service's tier does not page."""
+    found: set[tuple[AlertSeverity, str]] = set()
+    slos = [slo for service in catalog.services.values() for slo in service.slos]
+    if slos:
+        found.add((AlertSeverity.TICKET, conventions.SLO_REMINDER))
+    for standard in catalog.standards.values():
+        for alert in standard.alerts:
+            if alert.reminder:
+                found.add((alert.severity, alert.reminder))
+                if alert.severity is AlertSeverity.PAGE:
+                    found.add((AlertSeverity.TICKET, alert.reminder))
+    return sorted(found)
+
+
 # --- routes and receivers ----------------------------------------------------------------------------
 
 
-def _root(project: Project, teams: Iterable[Team], receivers: dict[str, Document]) -> Document:
+Reminders = Sequence[tuple[AlertSeverity, str]]
+"""Severities of alerts with a reminder of their own, and how often it comes."""
+
+
+def _root(
+    project: Project, teams: Iterable[Team], receivers: dict[str, Document], reminders: Reminders
+) -> Document:
     """What no route takes is somebody else's alert; it goes where a person sees it at once.
 
     `receivers` takes up those that a route names, so that there are no others.
     """
     listed = list(teams)
-    routes = [_Routes(team, project.maintenance, receivers).tree() for team in listed]
+    routes = [_Routes(team, project.maintenance, receivers, reminders).tree() for team in listed]
     return {
         "receiver": conventions.receiver(project.default_team, AlertSeverity.PAGE),
         "group_by": [conventions.SERVICE, conventions.ENVIRONMENT],
@@ -123,8 +145,14 @@ def _heartbeats(project: Project, teams: Iterable[Team], receivers: dict[str, Do
 class _Routes:
     """The routes of one team. Receivers that they name are added to `receivers`."""
 
-    def __init__(self, team: Team, windows: Iterable[Maintenance], receivers: dict[str, Document]) -> None:
-        self._team, self._receivers = team, receivers
+    def __init__(
+        self,
+        team: Team,
+        windows: Iterable[Maintenance],
+        receivers: dict[str, Document],
+        reminders: Reminders,
+    ) -> None:
+        self._team, self._receivers, self._reminders = team, receivers, reminders
         own = [(_interval_name(team, mute), dict(mute.match)) for mute in team.mute_times]
         shared = [(conventions.maintenance(w.name), dict(w.match)) for w in windows]
         self._mutes = [
@@ -191,13 +219,33 @@ class _Routes:
             route["mute_time_intervals"] = list(muted)
         if later:
             route["continue"] = True
-        yield route
+        yield self._reminding(route, severity)
         if later:
-            yield {
+            night: Document = {
                 "receiver": self._after_hours(severity),
                 "matchers": matchers,
                 "mute_time_intervals": [*hours, *muted],
             }
+            yield self._reminding(night, severity)
+
+    def _reminding(self, route: Document, severity: AlertSeverity) -> Document:
+        """The route, with one below it for each reminder. What stands for days is told apart from the rest:
+        whatever joins a group is told with all that is in it.
+        """
+        # Alertmanager does not hand down times to the routes below.
+        times = {key: value for key, value in route.items() if key.endswith("_time_intervals")}
+        below = [
+            {
+                "receiver": route["receiver"],
+                "matchers": [_equals(conventions.REMINDER, reminder)],
+                "group_by": [conventions.SERVICE, conventions.ENVIRONMENT, "alertname"],
+                "repeat_interval": reminder,
+                **times,
+            }
+            for of, reminder in self._reminders
+            if of is severity
+        ]
+        return {**route, "routes": below} if below else route
 
     def _receiver(self, severity: AlertSeverity, environment: str = "") -> str:
         team = self._team
@@ -248,16 +296,38 @@ def _interval_name(team: Team, mute: MuteTime) -> str:
 # --- inhibition --------------------------------------------------------------------------------------
 
 
-def _outage_mutes_details() -> Document:
-    """While a service is down, its tickets wait; pages and outages themselves are never muted by this."""
-    return {
-        "source_matchers": [_equals(conventions.OUTAGE, "true")],
-        "target_matchers": [
-            _one_of(conventions.SEVERITY, [AlertSeverity.TICKET, AlertSeverity.INFO]),
-            f'{conventions.OUTAGE}!="true"',
-        ],
-        "equal": _SAME_SERVICE,
-    }
+def _outages_mute_details(catalog: Catalog) -> Iterator[Document]:
+    """While a service is down, its tickets wait, and while a part of the cell is, those of all services;
+    pages and outages themselves are never muted by this, nor that monitoring works.
+    """
+    targets = [
+        _one_of(conventions.SEVERITY, [AlertSeverity.TICKET, AlertSeverity.INFO]),
+        f'{conventions.OUTAGE}!="true"',
+        f'{conventions.STANDARD}!="{conventions.HEARTBEAT_STANDARD}"',
+    ]
+    outage = _equals(conventions.OUTAGE, "true")
+    yield {"source_matchers": [outage], "target_matchers": targets, "equal": _SAME_SERVICE}
+    if any(alert.whole_cell for standard in catalog.standards.values() for alert in standard.alerts):
+        yield {
+            "source_matchers": [outage, _equals(conventions.REACH, conventions.CELL)],
+            "target_matchers": targets,
+            "equal": [conventions.CELL],
+        }
+
+
+def _explanations(catalog: Catalog) -> Iterator[Document]:
+    """While an alert fires, others of its service that say the same with less right are muted."""
+    explained: dict[tuple[str, ...], list[str]] = {}
+    for standard in catalog.standards.values():
+        for alert in standard.alerts:
+            if alert.explained_by:
+                explained.setdefault(tuple(sorted(alert.explained_by)), []).append(alert.alert)
+    for sources, alerts in sorted(explained.items()):
+        yield {
+            "source_matchers": [_one_of("alertname", sources)],
+            "target_matchers": [_one_of("alertname", alerts)],
+            "equal": _SAME_SERVICE,
+        }
 
 
 def _one_blindness_is_told(catalog: Catalog) -> Iterator[Document]:

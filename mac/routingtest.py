@@ -108,6 +108,10 @@ def filled(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:
                 found[conventions.SEVERITY] = str(severity(alert.severity, pages=tier in project.page_tiers))
                 if alert.outage:
                     found[conventions.OUTAGE] = "true"
+                    if alert.whole_cell:
+                        found[conventions.REACH] = conventions.CELL
+                if alert.reminder:
+                    found[conventions.REMINDER] = alert.reminder
     return {**found, **given}
 
 

@@ -52,8 +52,13 @@ class RenderedRule:
         return self.source.name
 
 
-def for_binding(binding: Binding) -> tuple[tuple[RenderedRule, ...], tuple[Problem, ...]]:
-    """All rules of a binding, recording rules first, and the problems of their templates."""
+def for_binding(
+    binding: Binding, dashboard: str = ""
+) -> tuple[tuple[RenderedRule, ...], tuple[Problem, ...]]:
+    """All rules of a binding, recording rules first, and the problems of their templates.
+
+    `dashboard`: the address that its alerts link to.
+    """
     standard = binding.standard
     split = _dependent(standard, _overridden(binding.partitions))
     everyone = Partition("", binding.partitions[0].parameters, len(binding.members))
@@ -67,7 +72,9 @@ def for_binding(binding: Binding) -> tuple[tuple[RenderedRule, ...], tuple[Probl
             try:
                 rendered.append(
                     RenderedRule(
-                        _rule(binding, source, partition.override, context), source, partition.override
+                        _rule(binding, source, partition.override, context, dashboard),
+                        source,
+                        partition.override,
                     )
                 )
             except _AtError as error:
@@ -206,7 +213,9 @@ class _AtError(Exception):
         self.problem = problem
 
 
-def _rule(binding: Binding, source: StandardRule, override: str, context: Mapping[str, Any]) -> Rule:
+def _rule(
+    binding: Binding, source: StandardRule, override: str, context: Mapping[str, Any], dashboard: str
+) -> Rule:
     standard = binding.standard
     identity = {conventions.SERVICE: binding.service, conventions.ENVIRONMENT: binding.environment}
     if override:
@@ -224,6 +233,10 @@ def _rule(binding: Binding, source: StandardRule, override: str, context: Mappin
     }
     if source.outage:
         labels[conventions.OUTAGE] = "true"
+        if source.whole_cell:
+            labels[conventions.REACH] = conventions.CELL
+    if source.reminder:
+        labels[conventions.REMINDER] = source.reminder
     rule: Rule = {
         "alert": source.alert,
         "expr": expr,
@@ -235,6 +248,7 @@ def _rule(binding: Binding, source: StandardRule, override: str, context: Mappin
             "summary": _render(source.summary, Mode.TEXT, context, standard),
             "description": _render(source.description, Mode.TEXT, context, standard),
             "runbook_url": source.runbook or standard.runbook,
+            "dashboard_url": str(templating.go_text(dashboard)),
         },
     }
     for field in ("for", "keep_firing_for"):

@@ -400,6 +400,8 @@ _STATIC = frozenset(
         conventions.SEVERITY,
         conventions.STANDARD,
         conventions.OUTAGE,
+        conventions.REACH,
+        conventions.REMINDER,
         conventions.SLO,
     }
 )

@@ -235,6 +235,8 @@ class _Built:
                 description=f"The objective is {percent}% over {window} in << environment >>. Failing at "
                 f"{_number(least)} times the rate that it allows, or faster, spends the whole error budget "
                 f"within {gone}.",
+                # What a window of days says does not change within hours.
+                reminder=conventions.SLO_REMINDER if severity is AlertSeverity.TICKET else "",
             )
         recorded = conventions.slo_ratio if self.indicator.total is None else conventions.slo_events
         patience = self.slo.absent_after or self.indicator.absent_after
@@ -268,6 +270,7 @@ class _Built:
         *,
         summary: str,
         description: str,
+        reminder: str = "",
     ) -> StandardAlert:
         place = self.slo.location
         return StandardAlert(
@@ -279,6 +282,7 @@ class _Built:
             for_=Text(times[0], place),
             keep_firing_for=Text(times[1], place),
             runbook=f"{self.slo.runbook}#{conventions.alert_anchor(name)}" if self.slo.runbook else "",
+            reminder=reminder,
             labels=self.labels,
             location=place,
         )

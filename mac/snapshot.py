@@ -149,7 +149,9 @@ class _Invalid(Exception):  # noqa: N818  turned into a Problem where the line i
 
 def read(path: Path) -> Snapshot:
     """A snapshot from its directory or its single file. Raises ProblemsError with every broken line."""
-    problem = Problem(Location(str(path)), "file-missing", "there is no snapshot")
+    problem = Problem(
+        Location(str(path)), "file-missing", "there is no snapshot", "`mac inventory` reads AWS and keeps one"
+    )
     try:
         if path.is_dir():
             names = [p for p in sorted(path.rglob(f"*{_SUFFIX}")) if p.is_file()]

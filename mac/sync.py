@@ -69,6 +69,7 @@ class Sync:
     _stopping: bool = False
     _signal: threading.Condition = field(default_factory=threading.Condition)
     _changed: set[Scope] = field(default_factory=set)
+    _known: frozenset[Scope] | None = None  # the scopes of the inventory, once it was read
     _unheard: list[Failure] = field(default_factory=list)
     _release: Release | None = None
     _project: Project | None = None
@@ -91,7 +92,9 @@ class Sync:
             except Abandoned:
                 return
             made = done.figures is not None
-            if not made:
+            if done.figures:
+                self._known = frozenset(status.scope for status in done.figures.scopes)
+            else:
                 self._note_changes(changed)
             schedule.note(began, self.clock(), full=full, made=made)
             told(done)
@@ -127,6 +130,8 @@ class Sync:
                     self._signal.wait_for(lambda: self._stopping, backoff.pause(failures, _EVENT_PAUSE))
 
     def _note_changes(self, scopes: frozenset[Scope]) -> None:
+        # An event may be of an account or a kind that is not read: no round for that.
+        scopes = scopes if self._known is None else scopes & self._known
         if scopes:
             with self._signal:
                 self._changed |= scopes

@@ -6,6 +6,7 @@
     routing      labels survive, lead to a receiver that tells somebody; inhibition does not mute its source
     texts        Go templates in annotations, labels and receivers are whole
     metrics      names and labels that exporters export (of the standards, by `mac validate` alone)
+    manifests    the published definitions of the Prometheus Operator's objects
     engines      promtool, amtool and the blackbox exporter, when they are there
 
 `check` is pure. `check_with_engines` writes the files to a temporary folder and runs the engines there.
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mac import conventions, emit, engines, grafana, metrics, schema, slo
-from mac.checks import expressions, gotext, names, routing
+from mac.checks import expressions, gotext, manifests, names, routing
 from mac.checks import metrics as metric_checks
 from mac.checks.tree import Places, Tree
 from mac.checks.tree import owner as tree_owner
@@ -83,6 +84,7 @@ def check(
             *routing.check(tree),
             *_texts(tree),
             *_references(tree),
+            *manifests.check(tree),
         ]
     )
 

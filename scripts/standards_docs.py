@@ -36,8 +36,9 @@ each of them keeps: what it may page for, how long it waits, that missing metric
 must show.
 
 - *for* is the kind of resource and, where it is not for all of them, the labels that one must have.
-- *layers*: the [sensors](sensors.md) that machines get, how it is collected (`scrape` with its port,
-  `cloudwatch`, or `probe`), the recorded series, the panels of its dashboard. Each has a runbook.
+- *layers*: the [sensors](sensors.md) that machines get, or that are only checked there, since they come with
+  what is watched; how it is collected (`scrape` with its port, `cloudwatch`, or `probe`), the series that are
+  recorded, the panels of its dashboard. Each has a runbook.
 - *alerts* counts all of them, and in brackets those that page.
 - *SLIs* are the indicators that an [SLO](slo.md) of a service can name.
 - *cases*: in how many some alert fires, in how many none does, and in how many of all machines are terminated
@@ -108,7 +109,10 @@ def _applies_to(standard: Standard) -> str:
 
 
 def _layers(standard: Standard) -> str:
-    parts = [f"sensor {sensor.name}" for sensor in standard.sensors if sensor.run is not SensorRun.BUILT_IN]
+    parts = [
+        f"sensor {sensor.name}{' (checked only)' if sensor.run is SensorRun.BUILT_IN else ''}"
+        for sensor in standard.sensors
+    ]
     if standard.scrape:
         parts.append(f"scrape {standard.scrape.port}")
     if standard.cloudwatch:

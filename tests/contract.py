@@ -312,9 +312,21 @@ def every_alert_has_its_section_in_the_runbook(subject: Subject) -> Iterator[Com
         missing = [w for w in ("**Meaning.**", "**Impact.**", "**First steps.**") if w not in section]
         if missing:
             yield alert.alert, f"its section lacks {missing[0]}"
+        if re.search(r"\b(as|see) above\b", section, re.IGNORECASE):
+            yield alert.alert, "its section says only that something stands above; link to it"
     for name in sections:
         if re.fullmatch(r"\w+", name):
             yield "", f"the runbook has a section {name}, which is no alert"
+
+
+@rule
+def panels_that_the_runbook_names_are_there(subject: Subject) -> Iterator[Complaint]:
+    titles = {panel.title for panel in subject.standard.panels}
+    for section in subject.runbook.split("\n## ")[1:]:
+        alert, _, text = section.partition("\n")
+        for named in re.findall(r"\*([^*]+)\*", text.replace("**", "")) if "panel" in text else ():
+            if " ".join(named.split()) not in titles:
+                yield alert, f"the runbook names *{named}*, which is no panel"
 
 
 @rule

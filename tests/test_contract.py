@@ -221,6 +221,10 @@ BROKEN = {
     "every_alert_has_its_section_in_the_runbook": [
         ("runbook", "## ShopFull", "## ShopEmpty"),
         ("runbook", "**Impact.** b", ""),
+        ("runbook", "**Impact.** b", "**Impact.** As above."),
+    ],
+    "panels_that_the_runbook_names_are_there": [
+        ("runbook", "**Impact.** b", "**Impact.** Look at the panel *Ships*."),
     ],
     "its_dashboard_shows_what_alerts": [
         ("standard", ', threshold: "1"', ""),

@@ -21,10 +21,13 @@ from mac.model import (
     Catalog,
     CloudWatch,
     CloudWatchMetric,
+    Endpoint,
     Exemption,
     Lifecycle,
+    Probe,
     Resource,
     Service,
+    ServiceEndpoint,
     Unwatched,
 )
 from tests import builders
@@ -104,6 +107,27 @@ def test_a_resource_whose_alerts_are_all_exempt_is_watched_in_part() -> None:
     catalog = builders.catalog(services=(Service("web", "platform", 1, exemptions=(exemption,)),))
     (row,) = covered(catalog, instance(1)).rows
     assert (row.state, row.missing) == (State.PARTIAL, ("web: alerts",))
+
+
+def test_declared_endpoints_are_counted_probed_exempt_or_not_probed_at_all() -> None:
+    probed = standard("endpoint", applies_to=AppliesTo("endpoint"), scrape=None, probe=Probe())
+    exemption = Exemption("endpoint", "a toy of the interns", "2027-01-01", environment="staging")
+    written = (
+        ServiceEndpoint(Endpoint("https://shop.example.com/", "http_2xx")),
+        ServiceEndpoint(Endpoint("https://toy.example.com/", "http_2xx"), environment="staging"),
+        ServiceEndpoint(Endpoint("https://far.example.com/", "http_2xx"), cell="nowhere"),
+    )
+    service = Service("web", "platform", 1, endpoints=written, exemptions=(exemption,))
+    found = covered(builders.catalog(standard("web"), probed, services=(service,)), instance(1))
+    assert {row.resource.name: row.state.value for row in found.rows if row.resource.kind == "endpoint"} == {
+        "https://shop.example.com/": "monitored",
+        "https://toy.example.com/": "exempt",
+        "https://far.example.com/": "unmonitored",
+    }
+    assert {(row.service, row.team) for row in found.rows} == {("web", "platform")}
+    assert found.percent == pytest.approx(200 / 3)
+    (lost,) = (row for row in found.rows if row.state is State.UNMONITORED)
+    assert lost.detail == 'there is no cell "nowhere", so nothing probes https://far.example.com/'
 
 
 def test_a_standard_that_can_collect_nothing_is_a_missing_layer_beside_one_that_can() -> None:

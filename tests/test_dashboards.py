@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import pytest
 from hypothesis import given
@@ -54,6 +54,7 @@ from tests.builders import instance, snapshot, standard
 GOLDEN = Path(__file__).parent / "golden/dashboards"
 TEMPLATES, _ = templates.read(files.shipped_root(), (o.template for o in render.OUTPUTS))
 EVERYWHERE = Addresses(
+    grafana="https://grafana.example.com/",
     prometheus="https://prometheus-{cell}.example.com/",
     alertmanager="https://alerts.example.com/",
     repository="https://git.example.com/monitoring/",
@@ -88,6 +89,14 @@ def dashboard(*resources: Resource, catalog: Catalog | None = None) -> dict[str,
 
 def overview(result: render.Rendered, team: str = "platform") -> dict[str, Any]:
     return json.loads(result.files[conventions.team_dashboard_file(team)])
+
+
+def alert_links(result: render.Rendered) -> set[str]:
+    """Where the alerts of web lead to."""
+    (path,) = (path for path in result.files if path.endswith("/web.yml"))
+    groups = emit.read_yaml(result.files[path].decode())["groups"]
+    found = (rule for group in groups for rule in group["rules"] if "alert" in rule)
+    return {rule["annotations"].get("dashboard_url", "") for rule in found}
 
 
 def rows(document: dict[str, Any]) -> dict[str, list[str]]:
@@ -497,6 +506,7 @@ def test_addresses_and_the_folder_come_from_mac_yaml(tmp_path: Path) -> None:
         tmp_path,
         "  docs: https://monitoring.example.com/\n"
         "  addresses:\n"
+        "    grafana: https://grafana.example.com/\n"
         "    prometheus: https://prometheus-{cell}.example.com/\n"
         "    alertmanager: https://alerts.example.com/\n"
         "    repository: https://git.example.com/monitoring/\n"
@@ -515,7 +525,7 @@ def test_addresses_and_the_folder_come_from_mac_yaml(tmp_path: Path) -> None:
         "  docs: javascript:alert(1)/\n",
         "  addresses: {alertmanager: 'https://$environment.example.com/'}\n",
         "  addresses: {prometheus: 'https://a.example.com/[[x]]/'}\n",
-        "  addresses: {grafana: 'https://a.example.com/'}\n",
+        "  addresses: {kibana: 'https://a.example.com/'}\n",
         "  grafana: {path: dashboards}\n",
         "  grafana: {path: '/srv/$HOME'}\n",
     ],
@@ -543,3 +553,33 @@ def test_grafana_finds_the_files_where_mac_yaml_says() -> None:
     assert schema.check(document, "generated/provider") == ()
     (found,) = document["providers"]
     assert (found["folder"], found["options"]["path"]) == ("Services", "/var/lib/grafana/dashboards/mac")
+
+
+def test_alerts_lead_to_the_dashboard_of_their_service_where_they_happen() -> None:
+    catalog = builders.catalog(addresses=EVERYWHERE)
+    result = rendered(instance(1), catalog=catalog)
+    document = json.loads(result.files[conventions.dashboard_file("web")])
+    (address,) = alert_links(result)
+    where, _, chosen = address.partition("?")
+    assert where == f"https://grafana.example.com/d/{document['uid']}"
+    values = dict(pair.split("=") for pair in chosen.split("&"))
+    assert values == {
+        "var-environment": "production",
+        "var-region": builders.REGION,
+        "var-cell": f"main-{builders.REGION}",
+    }
+    variables = {variable["name"] for variable in document["templating"]["list"]}
+    assert {name.removeprefix("var-") for name in values} <= variables
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_an_environment_of_any_name_reaches_the_link_of_an_alert_as_text(value: str) -> None:
+    tags = {"service": "web", "environment": value}
+    result = rendered(instance(1, tags=tags), catalog=builders.catalog(addresses=EVERYWHERE))
+    (address,) = alert_links(result)
+    assert parse_qs(address.partition("?")[2])["var-environment"] == [value]
+    assert "{{" not in address
+
+
+def test_alerts_lead_to_no_dashboard_where_nobody_says_where_grafana_is() -> None:
+    assert alert_links(rendered(instance(1))) == {""}

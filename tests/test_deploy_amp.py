@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import boto3
 import deploying
 import pytest
 from amp_server import Amp
 
-from mac import deploy
+from mac import deploy, emit
 from mac.demo.embedded import embedded_aws
 from mac.deploy.amp import TAG
 from mac.deploy_model import AmpSettings, DestinationType, Release, State
@@ -89,6 +90,61 @@ def test_a_long_name_is_cut_and_stays_one_of_its_own(amp: Amp) -> None:
     assert max(map(len, amp.rules)) == 128
 
 
+def rules(*groups: str, length: int = 3_000) -> str:
+    """A rule file with these groups, each of about `length` bytes."""
+    found = [
+        {"name": group, "rules": [{"record": "a:b", "expr": "vector(1)", "labels": {"x": "y" * length}}]}
+        for group in groups
+    ]
+    return emit.yaml({"groups": found}) + "\n"
+
+
+def groups(server: Amp) -> dict[str, list[str]]:
+    """Namespace → the groups in it, without the heartbeat."""
+    return {
+        name: [group["name"] for group in emit.read_yaml(server.data(name))["groups"]]
+        for name in server.rules
+        if server.data(name) != "heartbeat"
+    }
+
+
+def test_a_rule_file_that_is_too_large_is_several_namespaces_of_whole_groups(amp: Amp) -> None:
+    here = replace(settings(), max_bytes=10_000)
+    names = [f"web / production / {n}" for n in range(5)]
+    done = deploy.deliver(here, release(web=rules(*names)))
+    assert (done.state, done.message) == (State.DEPLOYED, "")
+    first = groups(amp)
+    assert len(first) > 1
+    assert sorted(name for found in first.values() for name in found) == sorted(names)
+    assert all(len(amp.data(name).encode()) <= here.max_bytes for name in first)
+    assert deploy.deliver(here, release(web=rules(*names))).state is State.UNCHANGED
+    amp.calls.clear()
+    assert deploy.deliver(here, release(web=rules(*names, "another"))).state is State.DEPLOYED
+    left = [name for name in first if groups(amp).get(name) != first[name]]
+    assert len(left) <= 1, "the parts that the new group is not in stay as they are"
+    amp.calls.clear()
+    assert deploy.deliver(here, release(web=rules(*names[:2]))).state is State.DEPLOYED
+    assert list(groups(amp).values()) == [names[:2]], "the parts that are gone are deleted"
+
+
+def test_a_group_or_a_definition_that_is_too_large_by_itself_is_refused(amp: Amp) -> None:
+    here = replace(settings(), max_bytes=10_000)
+    deploy.deliver(here, release(web="one"))
+    amp.calls.clear()
+    for dry in (True, False):
+        done = deploy.deliver(here, release(web=rules("small", "large", length=20_000)), dry_run=dry)
+        assert done.state is State.REFUSED
+        [problem] = done.problems
+        assert (problem.code, problem.location.path) == (
+            "over-quota",
+            "cells/main-us-east-1/rules/production/web.yml",
+        )
+    there = replace(settings(DestinationType.AMP_ALERTMANAGER), max_bytes=10_000)
+    large = deploying.release(alertmanager={"alertmanager.yml": b"route: " + b"x" * 20_000})
+    assert deploy.deliver(there, large).state is State.REFUSED
+    assert amp.calls == []
+
+
 def test_a_workspace_that_is_not_there_is_told(amp: Amp) -> None:
     done = deploy.deliver(settings(workspace="ws-2"), release(web="one"))
     assert done.state is State.FAILED
@@ -135,3 +191,12 @@ def test_the_embedded_aws_takes_and_keeps_rules(monkeypatch: pytest.MonkeyPatch)
         [web] = [each["name"] for each in found if ".web." in each["name"]]
         kept = client.describe_rule_groups_namespace(workspaceId=workspace, name=web)
         assert kept["ruleGroupsNamespace"]["data"] == b"three"
+        divided = replace(here, max_bytes=10_000)
+        large = release(web=rules(*(f"group {n}" for n in range(6))))
+        assert deploy.deliver(divided, large).state is State.DEPLOYED
+        found = client.list_rule_groups_namespaces(workspaceId=workspace)["ruleGroupsNamespaces"]
+        assert len([each for each in found if ".web." in each["name"]]) > 1
+        assert deploy.deliver(divided, large).state is State.UNCHANGED
+        assert deploy.deliver(divided, release(web="three")).state is State.DEPLOYED
+        found = client.list_rule_groups_namespaces(workspaceId=workspace)["ruleGroupsNamespaces"]
+        assert [each["name"] for each in found if ".web." in each["name"]] == [web]

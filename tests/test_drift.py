@@ -75,6 +75,16 @@ def test_somebody_who_did_by_hand_what_the_commit_does_is_no_drift() -> None:
     assert of(reading(meant, meant, base)) == []
 
 
+def test_an_edit_of_what_an_older_commit_has_is_told_with_that_commit() -> None:
+    base, meant = {"a": b"{x: 1, y: 1}"}, {"a": b"{x: 2, y: 1}"}
+    there = {"a": b"{x: 1, y: 9}"}
+    assert drift.distance(Observed(there), base) < drift.distance(Observed(there), meant)
+    found = drift.destination(reading(there, meant, base), HEAD)
+    assert [d.kind for d in found.drifts] == [DriftKind.CHANGED, DriftKind.OLD_REVISION]
+    assert found.drifts[0].differences == (Difference("y", "9", "1"),)
+    assert found.behind == 2
+
+
 def test_a_commit_that_is_no_ancestor_has_no_distance() -> None:
     found = drift.destination(reading({"a": b"1"}, {"a": b"2"}, {"a": b"1"}, behind=None), HEAD)
     assert found.behind is None
@@ -105,8 +115,9 @@ def test_a_destination_with_nothing_of_ours_is_told_in_one_line() -> None:
 def test_what_a_destination_adds_by_itself_is_no_drift() -> None:
     there, meant = {"u": b'{"title":"Web","id":7,"panels":[{"id":1,"x":2}]}'}, {"u": b'{"title":"Web"}'}
     assert of(reading(there, meant, observed=Observed(there, adds=True))) == []
-    other = {"u": b'{"title":"HDFS"}'}
-    assert of(reading(there, other, observed=Observed(there, adds=True))) == [(DriftKind.CHANGED, "u")]
+    other = reading(there, {"u": b'{"title":"HDFS"}'}, observed=Observed(there, adds=True))
+    [changed] = drift.destination(other, HEAD).drifts
+    assert changed.differences == (Difference("title", "Web", "HDFS"),)
 
 
 def test_what_could_not_be_read_is_never_in_sync() -> None:
@@ -154,6 +165,14 @@ def test_a_change_is_shown_at_its_place_by_name_and_in_few_values() -> None:
     assert differences(b"a: [", b"a: 1") == ()
 
 
+def test_long_values_are_shown_where_they_differ() -> None:
+    one, other = ({"expr": "a" * 100 + end} for end in (" == 0", " == 1 and " + "b" * 100))
+    [found] = differences(encoded(one), encoded(other))
+    assert found.there == "…aaaaaaaaaaaaaaa == 0"
+    assert found.meant.startswith("…aaaaaaaaaaaaaaa == 1 and bbb")
+    assert (len(found.meant), found.meant[-1]) == (80, "…")
+
+
 def test_a_target_is_named_by_its_address() -> None:
     one = [{"targets": ["127.0.0.1:1"], "labels": {"service": "web"}}]
     other = [{"targets": ["127.0.0.1:1"], "labels": {"service": "hdfs"}}]
@@ -186,6 +205,14 @@ def test_no_value_that_may_be_secret_is_shown(document: Any) -> None:
         assert found
         assert SECRET not in repr(found)
         assert any(HIDDEN in (each.there, each.meant) for each in found)
+
+
+def test_a_number_may_be_secret_too() -> None:
+    one, other = (
+        {"receivers": [{"name": "a", "x_configs": [{"routing_key": n}]}]} for n in (12345678, 87654321)
+    )
+    [found] = differences(encoded(one), encoded(other))
+    assert (found.there, found.meant) == (HIDDEN, HIDDEN)
 
 
 def test_lengths_and_routes_are_shown() -> None:

@@ -7,10 +7,12 @@ import http.server
 import json
 import os
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,16 @@ def address(number: int) -> str:
     return f"127.{64 + (own >> 8 & 63)}.{own & 255}.{number}"
 
 
-def port(number: int) -> str:
-    return f"{address(number)}:9100"
+@cache
+def port() -> int:
+    """Free, so that nobody answers at the machines' addresses but who is meant to."""
+    with socket.socket() as probe:
+        probe.bind((address(ONE), 0))
+        return int(probe.getsockname()[1])
+
+
+def target(number: int) -> str:
+    return f"{address(number)}:{port()}"
 
 
 def machine(number: int) -> Resource:
@@ -88,6 +98,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, old, new in (
         ("inventory/aws.yaml", "[us-east-1, eu-west-1]", "[us-east-1]"),
         ("standards/compute/host.yaml", "interval: 30s, timeout: 10s", "interval: 1s, timeout: 1s"),
+        ("standards/compute/host.yaml", "port: 9100, path", f"port: {port()}, path"),
     ):
         text = (root / path).read_text()
         assert old in text
@@ -158,7 +169,7 @@ def answering(number: int) -> Iterator[None]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer((address(number), 9100), Handler)
+    server = http.server.ThreadingHTTPServer((address(number), port()), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -176,7 +187,7 @@ def wait_for(server: servers.Prometheus, number: int, health: str) -> None:
             for t in server.targets()
             if t["labels"]["job"] == "host"
         }
-        return "" if found.get(port(number)) == health else f"{found}"
+        return "" if found.get(target(number)) == health else f"{found}"
 
     until(unlike, 60.0)
 
@@ -206,7 +217,7 @@ def test_what_runs_is_held_against_git_and_the_inventory(root: Path, tmp_path: P
             before = state(folder) | state(other_folder)
             done = drift("--revision", OLD, "--grace", "1s", "--fail", "--metrics", str(tmp_path / "m.prom"))
             assert done.exit_code == 1, done.output
-            assert told(done, "prometheus") == {"target-down": [port(TWO)]}
+            assert told(done, "prometheus") == {"target-down": [target(TWO)]}
             assert told(done, "alertmanager") == {}
             assert json.loads(done.stdout)["machines"] == 2
             assert state(folder) | state(other_folder) == before
@@ -217,7 +228,7 @@ def test_what_runs_is_held_against_git_and_the_inventory(root: Path, tmp_path: P
         # What answered a moment ago, as a machine does that is being terminated, is not told.
         wait_for(server, ONE, "down")
         done = drift("--revision", OLD, "--grace", "5m")
-        assert told(done, "prometheus") == {"target-down": [port(TWO)]}
+        assert told(done, "prometheus") == {"target-down": [target(TWO)]}
         assert "started a moment ago" in json.loads(done.stdout)["notes"][0]
 
         # Git has moved on: a machine has come, one has gone.
@@ -226,7 +237,7 @@ def test_what_runs_is_held_against_git_and_the_inventory(root: Path, tmp_path: P
         old = git(root, "rev-parse", OLD)
         assert told(done, "prometheus") == {
             "old-revision": [old[:12]],
-            "target-down": [port(TWO)],
+            "target-down": [target(TWO)],
             "not-scraped": [machine(THREE).id],
         }
         [found, _] = json.loads(done.stdout)["destinations"]
@@ -248,7 +259,7 @@ def test_what_runs_is_held_against_git_and_the_inventory(root: Path, tmp_path: P
             "changed": ["prometheus.yml"],
             "missing": ["rules/production/ingest.yml"],
             "extra": ["rules/production/hand.yml"],
-            "target-down": [port(TWO)],
+            "target-down": [target(TWO)],
         }
         done = drift("--revision", OLD, "--grace", "5m")
         seen = told(done, "prometheus")
@@ -415,6 +426,32 @@ def test_a_commit_without_an_inventory_is_told_and_its_files_are_compared(
     assert "old-revision" in done.stdout
     assert "3 commits behind" in done.stdout
     assert "note: the commit has no inventory" in done.stdout
+
+
+def test_a_deployment_repository_has_the_commits_and_the_inventory(
+    root: Path, tmp_path: Path, mac: Mac
+) -> None:
+    remote = tmp_path / "remote.git"
+    git(tmp_path, "clone", "--quiet", "--bare", str(root), str(remote))
+    git(root, "rm", "-r", "--quiet", "cells", "alertmanager", "inventory/snapshot", "provenance.json")
+    git(root, "commit", "--quiet", "--message=Elsewhere")
+    settings = root / "mac.yaml"
+    text = settings.read_text()
+    assert "\n  git:" not in text
+    settings.write_text(text.replace("\nspec:\n", f"\nspec:\n  git: {{repository: 'file://{remote}'}}\n", 1))
+    with Mimir() as server:
+        access = {"url": f"{server.url}/prometheus", "tenant": "platform"}
+        nowhere = {"url": "http://127.0.0.1:1"}
+        folder = str(tmp_path / "p")
+        ruler = {"type": "ruler", "cell": CELL, "server": access}
+        destinations(root, mimir=ruler)
+        delivered(root, OLD)
+        p = {"type": "prometheus-files", "cell": CELL, "folder": folder, "server": nowhere}
+        destinations(root, mimir=ruler, p=p)
+        done = mac("drift", "-C", root, "--format", "json")
+        assert told(done, "mimir") == {"old-revision": [git(remote, "rev-parse", OLD)[:12]]}
+        answer = json.loads(done.stdout)
+        assert (answer["destinations"][0]["behind"], answer["machines"], answer["notes"]) == (2, 2, [])
 
 
 def test_wrong_usage_is_told_before_anything_is_read(root: Path, tmp_path: Path, mac: Mac) -> None:

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.noise import configurations, confirm, evaluate, first_generation, gates, pictures, score
-from benchmarks.noise.configurations import Configuration, Span, TimedRule
+from benchmarks.noise.configurations import Configuration
 from benchmarks.noise.history import History
+from benchmarks.noise.overtime import RulesOverTime, Span, TimedRule, timed
 from benchmarks.noise.targets import Presence, Target
 from mac import conventions, engines
 from mac.forecast.model import Cause, Episode, Notification, Status, labels
@@ -51,7 +52,7 @@ def test_a_target_whose_labels_change_is_another_one() -> None:
 
 
 def test_a_rule_whose_expression_changes_keeps_its_key_and_gets_a_second_span() -> None:
-    rules = configurations._Rules()
+    rules = RulesOverTime()
     old = {"name": "g", "rules": [{"alert": "A", "expr": "up == 0"}, {"alert": "B", "expr": "up"}]}
     new = {"name": "g", "rules": [{"alert": "A", "expr": "up < 1"}]}
     rules.replace(0, [("f.yml", old)])
@@ -142,13 +143,13 @@ def history(tmp_path: Path) -> History:
         tuple((START + 30 * n, 0.0 if 20 <= n < 50 else 1.0) for n in steps if n < 80),
     )
     found = History(tmp_path / "data")
-    found.add("up", [first, second], tmp_path / "up.om")
+    found.add({"up": [first, second]}, tmp_path / "up.om")
     return found
 
 
 def _configuration(*rules: dict[str, object], end: float = HOUR) -> Configuration:
     group = {"name": "g", "rules": list(rules)}
-    return Configuration("c", configurations.timed([("f.yml", group)], START, START + end), (), {})
+    return Configuration("c", timed([("f.yml", group)], START, START + end), (), {})
 
 
 def test_a_series_that_ends_is_gone_at_once(history: History) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.noise import configurations, scene, score, views
+from benchmarks.noise import scene, score, views
 from benchmarks.noise.configurations import Configuration
 from benchmarks.noise.history import History
+from benchmarks.noise.overtime import timed
 from benchmarks.noise.run import nothing
 from benchmarks.noise.scene import Scene
 
@@ -57,7 +58,7 @@ def test_a_machine_that_was_lost_is_down_in_its_samples(small: Scene, tmp_path: 
     incident = next(i for i in small.incidents if i.kind == "critical-node-lost")
     mine = [t for t in small.by_hand() if dict(t.labels)["host"] in incident.machines]
     group = {"name": "g", "rules": [{"alert": "Down", "expr": 'up{job="node"} == 0'}]}
-    rules = configurations.timed([("f.yml", group)], small.begin, small.end)
+    rules = timed([("f.yml", group)], small.begin, small.end)
     history = History(tmp_path / "data")
     for part in small.samples(Configuration("c", rules, tuple(mine), {}), tmp_path):
         history.load(part)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mac import conventions, emit, engines, intervals, render, routing, templates
 from mac.bind import bind
-from mac.model import Catalog, Maintenance, MuteTime, Receiver, Team, WorkingHours
+from mac.model import AlertSeverity, Catalog, Maintenance, MuteTime, Receiver, Team, WorkingHours
 from tests import builders
 from tests.builders import instance, snapshot
 from tests.conftest import PROJECT
@@ -277,3 +277,50 @@ def test_without_anybody_to_hear_it_there_is_no_heartbeat() -> None:
 def test_the_team_of_builders_has_what_these_tests_take_for_granted() -> None:
     team: Team = builders.team()
     assert set(team.receivers) == {"page", "ticket"}
+
+
+# --- what stands for days, what is said twice, and what a whole cell has lost -----------------------------
+
+
+def _with_alerts(**fields: Any) -> Catalog:
+    """A catalog whose standard has alerts of these kinds, by name."""
+    made = catalog(working_hours=HOURS, after_hours={"page": (SLACK,)})
+    name, base = next((n, s) for n, s in made.standards.items() if s.alerts)
+    alerts = tuple(replace(base.alerts[0], alert=n, **own) for n, own in fields.items())
+    return replace(made, standards={**made.standards, name: replace(base, alerts=alerts)})
+
+
+def test_what_stands_for_days_is_told_apart_and_rarely_by_day_and_by_night() -> None:
+    made = _with_alerts(Slow={"severity": AlertSeverity.PAGE, "reminder": "1d"})
+    day, night = leaves(routing.alertmanager(made), alert(reminder="1d"))
+    for leaf in (day, night):
+        assert leaf["repeat_interval"] == "1d"
+        assert leaf["group_by"] == ["service", "environment", "alertname"]
+    assert (day["receiver"], night["receiver"]) == ("platform / page", "platform / page / after hours")
+    assert day["active_time_intervals"] == night["mute_time_intervals"] == ["platform / working hours"]
+    usual = leaves(routing.alertmanager(made), alert())
+    assert all("repeat_interval" not in leaf for leaf in usual)
+    [ticket] = leaves(routing.alertmanager(made), alert(severity="ticket", reminder="1d"))
+    assert (ticket["receiver"], ticket["repeat_interval"]) == ("platform / ticket", "1d")
+
+
+def test_only_the_loss_of_a_part_of_the_cell_mutes_tickets_of_other_services() -> None:
+    usual = routing.alertmanager(_with_alerts(Down={"outage": True}))["inhibit_rules"]
+    assert all("reach" not in matcher for rule in usual for matcher in rule["source_matchers"])
+    rules = routing.alertmanager(_with_alerts(ZoneLost={"outage": True, "whole_cell": True}))["inhibit_rules"]
+    [found] = [rule for rule in rules if 'reach="cell"' in rule["source_matchers"]]
+    assert found["equal"] == ["cell"]
+    assert 'severity=~"info|ticket"' in found["target_matchers"]
+    assert 'standard!="heartbeat"' in found["target_matchers"]
+
+
+def test_an_alert_waits_for_those_that_explain_it_within_its_service() -> None:
+    made = _with_alerts(Cause={}, Symptom={"explained_by": ("Cause",)}, Other={"explained_by": ("Cause",)})
+    [found] = [
+        r for r in routing.alertmanager(made)["inhibit_rules"] if "alertname" in r["source_matchers"][0]
+    ]
+    assert found == {
+        "source_matchers": ['alertname=~"Cause"'],
+        "target_matchers": ['alertname=~"Other|Symptom"'],
+        "equal": ["service", "environment", "cell"],
+    }

@@ -377,6 +377,29 @@ def test_a_long_chain_of_dependencies_is_no_circle(repository: Path):
     assert codes(repository) == ["dependency-cycle"]
 
 
+@pytest.mark.parametrize(
+    ("extra", "code"),
+    [
+        ("outage: true\n      reach: cell\n      reminder: 1d", None),
+        ("explained_by: [StoreDwn]", "unknown-alert"),
+        ("explained_by: [StoreDown]", "unknown-alert"),  # by itself
+        ("reach: cell", "wrong-value"),
+        ("reminder: often", "wrong-value"),
+        ("labels: {reach: cell}", "wrong-value"),
+    ],
+)
+def test_what_mutes_an_alert_exists_and_only_outages_reach_a_cell(
+    repository: Path, extra: str, code: str | None
+):
+    edit(
+        repository,
+        "standards/data/store.yaml",
+        "severity: page\n      outage: true",
+        f"severity: page\n      {extra}",
+    )
+    assert codes(repository) == ([code] if code else [])
+
+
 # --- properties --------------------------------------------------------------------------------------
 
 _JUNK = (

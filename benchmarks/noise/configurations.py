@@ -2,18 +2,21 @@
 
 `generated` is `mac generate`'s own stages on the shipped standards and the world's inventory, at each sync
 after something changed. The first one is compared with the whole pipeline, validation and engines included.
+Where a world knows all that it ever has, the stages run on that once, and again at the syncs that matter.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.noise.overtime import RulesOverTime, TimedRule
 from benchmarks.noise.targets import Key, Presence, Target, in_groups
 from mac import (
     bind,
@@ -38,6 +41,8 @@ APPLY = (
     30.0  # seconds from an inventory to the targets that follow from it: file_sd_configs' refresh_interval
 )
 
+_LOOKS = 12  # syncs of a world that is foreseen at which the stages run all the same
+
 Document = Any
 Progress = Callable[[str], None]
 
@@ -56,29 +61,15 @@ class Inventory(Protocol):
     def inventory(self, at: float) -> Snapshot: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A rule's text, as the rule file has it, while it held: from `start` until `end`."""
+class Foreseen(Inventory, Protocol):
+    """An inventory of which is known what it will ever have."""
 
-    start: float
-    end: float
-    rule: Mapping[str, Any]
+    def everything(self) -> Snapshot:
+        """All that is ever in service, as if at once."""
 
-
-@dataclass(frozen=True, slots=True)
-class TimedRule:
-    """A rule over time. `key`: file, group, name, labels; by it Prometheus keeps its state on a reload."""
-
-    key: tuple[str, str, str, tuple[tuple[str, str], ...], int]
-    spans: tuple[Span, ...]
-
-    @property
-    def name(self) -> str:
-        return self.key[2]
-
-    @property
-    def recording(self) -> bool:
-        return "record" in self.spans[0].rule
+    def live(self, ever: Iterable[Key], sync: float, apply: float, *, lifecycle: bool) -> tuple[Target, ...]:
+        """Of targets that are ever there: since when, and until when, a list has each that is made of the
+        inventory every `sync` seconds and read `apply` seconds later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +93,7 @@ class Configuration:
 
 
 def generated(
-    world: Inventory,
+    world: Inventory | Foreseen,
     *,
     name: str = "mac",
     sync: float = SYNC,
@@ -114,15 +105,48 @@ def generated(
     Without `lifecycle` (for the ablation) what boots or leaves counts as in service until it is gone.
     Raises SystemExit when the inventory or the standards have errors.
     """
-    stages = _Stages(world.begin)
-    presence, rules = Presence(), _Rules()
+    stages = _Stages(world.begin, lifecycle)
+    times = tuple(_moments(world, sync))
+    listed = _foreseen(world, stages, times, sync, progress) if hasattr(world, "everything") else None
+    if listed is None:
+        listed = _followed(world, stages, times, progress)
+    last = stages.rendered(listed.last)
+    if _listed(last) != listed.last.targets:
+        raise SystemExit("the targets are not those of the rendered files")
+    prometheus = [d for path, d in last.documents.items() if path.endswith("/prometheus.yml")]
+    if len(prometheus) != 1:
+        raise SystemExit(f"the benchmark evaluates one Prometheus, and the world has {len(prometheus)} cells")
+    return Configuration(
+        name,
+        listed.rules.until(world.end),
+        listed.targets,
+        last.documents[conventions.ALERTMANAGER_CONFIG],
+        listed.watched,
+        prometheus[0]["global"]["external_labels"],
+        len(times),
+        listed.refused,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What came of all syncs; `last` is the last of them that was applied."""
+
+    targets: tuple[Target, ...]
+    rules: RulesOverTime
+    watched: Mapping[str, Mapping[str, str]]
+    refused: int
+    last: _Moment
+
+
+def _followed(world: Inventory, stages: _Stages, times: Sequence[float], progress: Progress) -> _Listed:
+    """Every sync, one after the other."""
+    presence, rules = Presence(), RulesOverTime()
     old: _Moment | None = None
     watched: dict[str, Mapping[str, str]] = {}
     refused = 0
-    times = tuple(_moments(world, sync))
     for number, at in enumerate(times):
-        state = world.inventory(at)
-        new = stages.moment(state if lifecycle else _without_lifecycle(state))
+        new = stages.moment(world.inventory(at))
         if old is None:
             stages.compare_with_pipeline(new)
         elif stages.refuses(old, new):
@@ -136,25 +160,89 @@ def generated(
             watched |= new.cloudwatch_labels()
         old = new
         if number % 100 == 0:
-            progress(f"{name}: sync {number} of {len(times)}")
+            progress(f"sync {number} of {len(times)}")
     if old is None:
         raise SystemExit("the world has no inventory at its beginning")
-    last = stages.rendered(old)
-    if _listed(last) != old.targets:
-        raise SystemExit("the targets are not those of the rendered files")
-    prometheus = [d for path, d in last.documents.items() if path.endswith("/prometheus.yml")]
-    if len(prometheus) != 1:
-        raise SystemExit(f"the benchmark evaluates one Prometheus, and the world has {len(prometheus)} cells")
-    return Configuration(
-        name,
-        rules.until(world.end),
-        presence.until(world.end),
-        last.documents[conventions.ALERTMANAGER_CONFIG],
-        watched,
-        prometheus[0]["global"]["external_labels"],
-        len(times),
-        refused,
-    )
+    return _Listed(presence.until(world.end), rules, watched, refused, old)
+
+
+def _foreseen(
+    world: Foreseen, stages: _Stages, times: Sequence[float], sync: float, progress: Progress
+) -> _Listed | None:
+    """The same from all that is ever there, or None when a guard may stop a sync.
+
+    The stages run again at the first and the last sync, at some between, and at each at which a standard gets
+    its first resource, loses its last, or has another number of them and its rules say so. The targets of
+    each of these must be the ones that were foreseen.
+    """
+    ever = stages.moment(world.everything())
+    targets = world.live(ever.targets, sync, APPLY, lifecycle=stages.lifecycle)
+    if _many_leave(targets, ever, times, stages.removable):
+        progress("a guard may stop a sync: each is followed")
+        return None
+    matters = {
+        *times[:: max(1, len(times) // _LOOKS)],
+        times[-1],
+        *_rules_may_change(targets, ever, stages, times),
+    }
+    rules = RulesOverTime()
+    watched = ever.cloudwatch_labels()
+    old: _Moment | None = None
+    for at in sorted(matters):
+        new = stages.moment(world.inventory(at))
+        applied = at + APPLY if old else at
+        if {(t.job, t.address, t.labels) for t in targets if t.start <= applied < t.end} != new.targets:
+            raise SystemExit(f"the targets at {at:.0f} are not those that were foreseen")
+        if old is None:
+            stages.compare_with_pipeline(new)
+        if old is None or old.rules != new.rules:
+            rules.replace(applied, _groups(stages.rendered(new).documents))
+        if any(watched.get(arn) != found for arn, found in new.cloudwatch_labels().items()):
+            raise SystemExit(f"what CloudWatch is asked at {at:.0f} was not foreseen")
+        old = new
+    if old is None:
+        raise SystemExit("the world has no inventory at its beginning")
+    progress(f"{len(times)} syncs, of which {len(matters)} were followed")
+    return _Listed(targets, rules, watched, 0, old)
+
+
+def _many_leave(targets: Sequence[Target], ever: _Moment, times: Sequence[float], share: float) -> bool:
+    """Whether a sync takes so many targets away that a guard has to be asked; what CloudWatch is asked of
+    counts as well, as if all of it went at once."""
+    gone = Counter(t.end for t in targets)
+    begun = Counter(t.start for t in targets)
+    there = 0
+    for at in sorted({*gone, *begun}):
+        if at - APPLY in set(times) and gone[at] > 0 and gone[at] + len(ever.by_cloudwatch) > share * there:
+            return True
+        there += begun[at] - gone[at]
+    return False
+
+
+def _rules_may_change(
+    targets: Sequence[Target], ever: _Moment, stages: _Stages, times: Sequence[float]
+) -> Iterator[float]:
+    """The syncs at which the rules of a binding come, go or are about another number of resources."""
+    at_sync = {at + APPLY: at for at in times}
+    for binding in ever.bindings.bindings:
+        scrape = binding.standard.scrape
+        if scrape is None:
+            continue
+        own = [
+            t
+            for t in targets
+            if t.job == scrape.job
+            and dict(t.labels).get(conventions.SERVICE) == binding.service
+            and dict(t.labels).get(conventions.ENVIRONMENT) == binding.environment
+        ]
+        change = Counter(t.start for t in own)
+        change.subtract(t.end for t in own)
+        there = 0
+        for at in sorted(change):
+            before, there = there, there + change[at]
+            changed = before != there if stages.counts(binding) else (before == 0) != (there == 0)
+            if changed and at in at_sync:
+                yield at_sync[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +269,8 @@ class _Stages:
     the rules are those of before, and the targets are made by the same function that rendering calls.
     """
 
-    def __init__(self, begin: float) -> None:
+    def __init__(self, begin: float, lifecycle: bool) -> None:
+        self.lifecycle = lifecycle
         self._today = datetime.fromtimestamp(begin, UTC)
         loaded = standards.load(PROJECT)
         if loaded.catalog is None or errors(loaded.problems):
@@ -192,7 +281,16 @@ class _Stages:
             name for name, standard in self._catalog.standards.items() if _counts_resources(standard)
         }
 
+    @property
+    def removable(self) -> float:
+        """The share of what was there that one sync may take away."""
+        return self._catalog.project.guards.removed_targets
+
+    def counts(self, binding: Binding) -> bool:
+        return binding.standard.name in self._counting
+
     def moment(self, state: Snapshot) -> _Moment:
+        state = state if self.lifecycle else _without_lifecycle(state)
         bindings = bind.bind(self._catalog, state, self._today.date())
         wrong = errors(bindings.problems)
         if wrong:
@@ -214,7 +312,7 @@ class _Stages:
         return _Moment(state, bindings, targets, by_cloudwatch, [self._key(b) for b in bindings.bindings])
 
     def _key(self, binding: Binding) -> Any:
-        counted = binding.standard.name in self._counting
+        counted = self.counts(binding)
         partitions = [(p.override, p.parameters, p.size if counted else 0) for p in binding.partitions]
         members = len(binding.members) if counted else 0
         return replace(binding, members=(), partitions=()), partitions, members
@@ -293,47 +391,3 @@ def _groups(documents: Mapping[str, Document]) -> Iterator[tuple[str, Document]]
         if "/rules/" in path or path.endswith(conventions.HEARTBEAT_FILE):
             groups = document["groups"] if isinstance(document, dict) else document
             yield from ((path, group) for group in groups)
-
-
-# --- rules over time ---------------------------------------------------------------------------------
-
-
-class _Rules:
-    """Collects states of a rule set into rules with spans; equal text in a row is one span."""
-
-    def __init__(self) -> None:
-        self._spans: dict[Any, list[Span]] = {}
-
-    def replace(self, at: float, groups: Iterable[tuple[str, Document]]) -> None:
-        now = dict(_keyed(groups))
-        for key, spans in self._spans.items():
-            last = spans[-1]
-            if last.end == math.inf and now.get(key) != last.rule:
-                spans[-1] = replace(last, end=at)
-        for key, rule in now.items():
-            spans = self._spans.setdefault(key, [])
-            if not spans or spans[-1].end < math.inf:
-                spans.append(Span(at, math.inf, rule))
-
-    def until(self, end: float) -> tuple[TimedRule, ...]:
-        return tuple(
-            TimedRule(key, tuple(replace(s, end=min(s.end, end)) for s in spans if s.start < end))
-            for key, spans in self._spans.items()
-        )
-
-
-def _keyed(groups: Iterable[tuple[str, Document]]) -> Iterator[tuple[Any, Mapping[str, Any]]]:
-    for file, group in groups:
-        seen: dict[Any, int] = {}
-        for rule in group["rules"]:
-            labels = tuple(sorted(rule.get("labels", {}).items()))
-            same = (file, group["name"], rule.get("alert") or rule["record"], labels)
-            seen[same] = seen.get(same, -1) + 1
-            yield (*same, seen[same]), rule
-
-
-def timed(groups: Iterable[tuple[str, Document]], start: float, end: float) -> tuple[TimedRule, ...]:
-    """Rules that stay as they are from `start` until `end`."""
-    rules = _Rules()
-    rules.replace(start, groups)
-    return rules.until(end)

@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.noise.configurations import STEP, Configuration, TimedRule
+from benchmarks.noise.configurations import STEP, Configuration
 from benchmarks.noise.history import History, Server
+from benchmarks.noise.overtime import TimedRule
 from mac import durations, promql
 from mac.forecast import alertmanager, routes, states
 from mac.forecast.model import Episode, Labels, Notification, labels
@@ -57,9 +58,9 @@ def evaluate(
             by_name.setdefault(rule.name, []).extend(
                 Series(_with(series.labels, own), series.points) for _, matrix in found for series in matrix
             )
-        for name, series in sorted(by_name.items()):
-            if series:
-                history.add(name, _joined(series), history.folder.parent / "recorded.om")
+        joined = {name: _joined(series) for name, series in sorted(by_name.items()) if series}
+        if joined:
+            history.add(joined, history.folder.parent / "recorded.om")
     alerting = [rule for rule in configuration.rules if not rule.recording]
     progress(f"{configuration.name}: {len(alerting)} alerting rules")
     with history.server() as server:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.noise.configurations import Configuration, timed
+from benchmarks.noise.configurations import Configuration
+from benchmarks.noise.overtime import timed
 from benchmarks.noise.targets import Target
 from mac import emit
 

@@ -13,7 +13,8 @@ import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mac.forecast.states import Series
 
 LOOKBACK = "20s"  # of a scrape interval of 30 s
 TIMEOUT = 3600.0  # seconds; for a query or an import of the largest fleet
+IMPORTS = 2  # at once
 _LISTENING = r'msg="Listening on".* address=127\.0\.0\.1:(\d+)\s*$'
 _MAX_SAMPLES = 2_000_000_000
 
@@ -47,10 +49,31 @@ class History:
         if done.returncode:
             raise SystemExit(f"promtool cannot read {openmetrics.name}: {done.stderr[-2000:]}")
 
-    def add(self, name: str, series: Iterable[Series], scratch: Path) -> None:
-        """Adds series called `name`, as a recording rule makes them. `scratch`: a file to write them to."""
+    def load_all(self, parts: Iterable[Path], progress: Callable[[str], None]) -> None:
+        """Adds the samples of files that are still being written, two at once, and removes each."""
+
+        def load(part: Path) -> None:
+            self.load(part)
+            part.unlink()
+
+        pending: set[Future[None]] = set()
+        with ThreadPoolExecutor(IMPORTS) as pool:
+            for part in parts:
+                progress(f"importing {part.stat().st_size / 2**20:,.0f} MiB")
+                pending.add(pool.submit(load, part))
+                # No more than that lie about: together they are far larger than what comes of them.
+                while len(pending) >= IMPORTS:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for one in done:
+                        one.result()
+            for one in pending:
+                one.result()
+
+    def add(self, recorded: Mapping[str, Iterable[Series]], scratch: Path) -> None:
+        """Adds series by name, as recording rules make them. `scratch`: a file to write them to."""
         with scratch.open("w", encoding="utf-8") as file:
-            file.writelines(_lines(name, series))
+            for name, series in recorded.items():
+                file.writelines(_lines(name, series))
             file.write("# EOF\n")
         self.load(scratch)
         scratch.unlink()

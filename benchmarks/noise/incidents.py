@@ -19,7 +19,7 @@ from benchmarks.noise.machines import HOST, INF, Fleet, Machine, Outage
 
 TUNED, REPORTED = "tuned", "reported"
 SPLITS = (TUNED, REPORTED)
-SEEDS = {TUNED: (1, 2, 3), REPORTED: (11, 12, 13)}
+SEEDS = {TUNED: (1, 2, 3), REPORTED: (22, 23, 24)}
 """Standards are tuned on the first; the second are only for reports."""
 
 

@@ -11,12 +11,14 @@ docs/noise.md as well. Exits with 1 when a gate does not hold.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,9 +52,7 @@ class Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that engines and folders do not stay behind
-    runs: list[dict[str, Any]] = []
-    null: list[float] = []
-    further: dict[str, Any] = {}
+    runs, null, further = _known(options.output) if options.add else ([], [], {})
     first: tuple[Scene, dict[str, Outcome]] | None = None
 
     def written() -> dict[str, Any]:
@@ -68,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             scene = Scene(seed, hosts, split)
             found = watch(scene, options.folder)
             null.append(nothing(scene).recall)
-            runs.append(_entry(scene, found))
-            print(report.lines(runs[-1]), flush=True)
+            entry = _entry(scene, found)
+            runs = sorted([*(r for r in runs if _key(r) != _key(entry)), entry], key=_key)
+            print(report.lines(entry), flush=True)
             if options.docs and not first:
                 PICTURES.mkdir(parents=True, exist_ok=True)
                 (PICTURES / "noise-day.svg").write_text(_day(scene, found), encoding="utf-8")
@@ -86,6 +87,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.docs:
         report.write(results)
     return 0 if all(gate["holds"] or gate["goal"] for gate in results["gates"]) else 1
+
+
+def _known(output: Path) -> tuple[list[dict[str, Any]], list[float], dict[str, Any]]:
+    """What earlier invocations found: runs, recall of no configuration, ablation and confirmation."""
+    if not output.exists():
+        return [], [], {}
+    results = json.loads(output.read_bytes())
+    further = {name: results[name] for name in ("ablation", "confirmed") if name in results}
+    return results["runs"], [results["null_recall"]], further
+
+
+def _key(run: dict[str, Any]) -> tuple[int, bool, int]:
+    """By size, the tuned split first."""
+    return run["hosts"], run["split"] != SPLITS[0], run["seed"]
 
 
 def _in_turns(splits: Sequence[str], seeds: Sequence[int] | None) -> Iterator[tuple[str, int]]:
@@ -109,20 +124,24 @@ def watch(scene: Scene, folder: Path | None = None) -> dict[str, Outcome]:
     for configuration in (ungrouped, shipped):
         found[configuration.name] = _outcome(scene, configuration, episodes, started)
     started = time.monotonic()
-    mac = configurations.generated(scene, progress=_progress)
+    mac = configurations.generated(scene, progress=lambda text: _progress(f"mac: {text}"))
     _progress(f"mac: {mac.syncs} syncs with changes, {mac.refused} refused by a guard")
     found[mac.name] = _outcome(scene, mac, _said(scene, mac, folder), started)
     return found
 
 
 def _confirmed(scene: Scene, found: dict[str, Outcome]) -> dict[str, Any]:
-    """Counts of notifications, by the model and by a real Alertmanager, for each configuration."""
-    told: dict[str, Any] = {}
-    for name, outcome in found.items():
-        _progress(f"{name}: {(scene.end - scene.begin) / confirm.SPEED:.0f} s through a real Alertmanager")
+    """Counts of notifications, by the model and by a real Alertmanager, for each configuration at once."""
+    _progress(f"{(scene.end - scene.begin) / confirm.SPEED:.0f} s through real Alertmanagers")
+
+    def counted(outcome: Outcome) -> dict[str, list[int]]:
         counts = confirm.confirm(outcome.configuration, outcome.episodes, scene.begin, scene.end)
-        told[name] = {"firing": list(counts.firing), "resolved": list(counts.resolved)}
-        _progress(f"{name}: (model, real) firing {counts.firing}, resolved {counts.resolved}")
+        return {"firing": list(counts.firing), "resolved": list(counts.resolved)}
+
+    with ThreadPoolExecutor() as pool:
+        told = dict(zip(found, pool.map(counted, found.values()), strict=True))
+    for name, counts in told.items():
+        _progress(f"{name}: (model, real) {counts}")
     return told
 
 
@@ -135,10 +154,8 @@ def _said(scene: Scene, configuration: Configuration, folder: Path | None) -> tu
     """Every episode of a configuration's alerts; what it writes is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="mac-noise-", dir=folder) as name:
         history = History(Path(name, "data"))
-        for part in scene.samples(configuration, Path(name)):
-            _progress(f"{configuration.name}: importing {part.stat().st_size / 2**20:,.0f} MiB")
-            history.load(part)
-            part.unlink()
+        parts = scene.samples(configuration, Path(name))
+        history.load_all(parts, lambda text: _progress(f"{configuration.name}: {text}"))
         return evaluate(configuration, history, scene.begin, scene.end, _progress).episodes
 
 
@@ -180,7 +197,7 @@ def _ablation(scene: Scene, found: dict[str, Outcome], folder: Path | None) -> d
     mac = configurations.generated(scene)
     ours = found[gates.MAC].episodes
     _, live = first_generation.configurations(
-        scene.by_hand(live=True), scene.cloudwatch, scene.begin, scene.end
+        scene.by_hand(live=True), scene.exported_by_hand(), scene.begin, scene.end
     )
     grouped = first_generation.alertmanager(first_generation.GROUPING, "page")
     rows = {
@@ -290,6 +307,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--confirm", action="store_true", help="the first world through a real Alertmanager too"
     )
+    parser.add_argument("--add", action="store_true", help="keep what other runs left in the output")
     parser.add_argument("--docs", action="store_true", help="write the tables and pictures of docs/noise.md")
     parser.add_argument("--folder", type=Path, help="where temporary files go (gigabytes)")
     parser.add_argument("--output", type=Path, default=RESULTS)

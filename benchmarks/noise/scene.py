@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.noise import incidents, openmetrics, roles, views
+from benchmarks.noise import incidents, inventory, openmetrics, roles, views
 from benchmarks.noise.clock import START
 from benchmarks.noise.configurations import Configuration
 from benchmarks.noise.signals import Wanted
-from benchmarks.noise.targets import Target
+from benchmarks.noise.targets import Key, Target
 from benchmarks.noise.world import World
 from mac import conventions, promql
 from mac.model import Snapshot
@@ -37,6 +37,21 @@ class Scene:
 
     def inventory(self, at: float) -> Snapshot:
         return self.world.inventory(at - START)
+
+    def everything(self) -> Snapshot:
+        return inventory.everything(self.world)
+
+    def live(self, ever: Iterable[Key], sync: float, apply: float, *, lifecycle: bool) -> tuple[Target, ...]:
+        """What is no machine of the fleet, such as a load balancer that is probed, is there all the time."""
+        machines = views.by_address(self.world)
+        fleet: list[Key] = []
+        others: list[Key] = []
+        for key in ever:
+            (fleet if key[1].rpartition(":")[0] in machines else others).append(key)
+        found = [Target(*key, self.begin, self.end) for key in others]
+        seen = views.live(self.world, fleet, sync, apply, lifecycle=lifecycle)
+        found += [Target(t.job, t.address, t.labels, t.start, t.end) for t in seen]
+        return tuple(sorted(found))
 
     def by_hand(self, *, live: bool = False) -> tuple[Target, ...]:
         """The list of the first generation: as somebody keeps it, or (for the ablation) always up to date.

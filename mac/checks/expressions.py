@@ -16,6 +16,7 @@ KNOWN_LABELS = (
     *conventions.TAXONOMY,
     *(conventions.ACCOUNT, conventions.REGION, conventions.ZONE, conventions.RESOURCE_ID, conventions.CELL),
     *(conventions.STANDARD, conventions.SEVERITY, conventions.TIER, conventions.OUTAGE, conventions.OVERRIDE),
+    *(conventions.REACH, conventions.REMINDER),
     *("instance", "job"),
 )
 _LONG = 6

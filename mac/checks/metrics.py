@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mac import conventions, kinds, promql, series_labels
+from mac.kinds import monitoring
 from mac.metrics import Catalogues
 from mac.metrics.catalogue import Catalogue, dimension_label, exported
 from mac.model import CloudWatch, Standard, Text
@@ -100,7 +101,9 @@ def of_standard(standard: Standard, catalogues: Catalogues) -> Known:
     """The series of a standard's exporters and namespace, and Prometheus' own."""
     probed = _PROBED if standard.probe else ()
     target = Labels(frozenset((*_TARGET, *probed, *_facts(standard.applies_to.kind))))
-    series = {**dict.fromkeys(_PROMETHEUS, target), **dict.fromkeys(_ALERTS, EVERY)}
+    # What watches monitoring itself may read of the targets of all kinds whether they answer.
+    scraped = target.plus(_every_fact()) if standard.applies_to.kind == monitoring.NAME else target
+    series = {**dict.fromkeys(_PROMETHEUS, scraped), **dict.fromkeys(_ALERTS, EVERY)}
     partial = (standard.scrape or standard.probe) is not None and standard.exporters is None
     hints: dict[str, str] = {}
     for name in standard.exporters or ():
@@ -119,8 +122,7 @@ def of_standard(standard: Standard, catalogues: Catalogues) -> Known:
 
 def of_catalogues(catalogues: Iterable[Catalogue], statistics: Sequence[str]) -> Known:
     """All series of some catalogues; of CloudWatch's those of these statistics."""
-    facts = frozenset(fact for kind in kinds.all_kinds().values() for fact in kind.fact_names)
-    target = Labels(frozenset((*_TARGET, *_PROBED)) | facts)
+    target = Labels(frozenset((*_TARGET, *_PROBED)) | _every_fact())
     series = {**dict.fromkeys(_PROMETHEUS, target), **dict.fromkeys(_ALERTS, EVERY)}
     for one in catalogues:
         if one.namespace:
@@ -129,6 +131,10 @@ def of_catalogues(catalogues: Iterable[Catalogue], statistics: Sequence[str]) ->
         else:
             series |= {metric: target.plus(labels) for metric, labels in one.series().items()}
     return Known(series)
+
+
+def _every_fact() -> frozenset[str]:
+    return frozenset(fact for kind in kinds.all_kinds().values() for fact in kind.fact_names)
 
 
 def _facts(kind: str) -> tuple[str, ...]:

@@ -1,24 +1,26 @@
 """Amazon Managed Service for Prometheus: the rules of a cell, or the Alertmanager configuration.
 
-A rule file of the cell becomes a rule groups namespace of its own, which a tag says is mac's: others are left
-alone. AWS checks a definition after it has taken it, so each is waited for.
+A rule file of the cell becomes a rule groups namespace of its own, or several where it is larger than one may
+be. A tag says that they are mac's: others are left alone. AWS checks a definition after it has taken it, so
+each is waited for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NoReturn
 
-from mac import conventions
+from mac import conventions, emit, splitting
 from mac.amp import Definition, Workspace
 from mac.deploy import changes, versions
 from mac.deploy.running import until
 from mac.deploy_model import AmpSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
-from mac.problems import MacError
+from mac.model import Json
+from mac.problems import Location, MacError, Problem, ProblemsError
 
 TAG = "mac-cell"
 """The tag of the namespaces that are mac's; its value is the cell."""
@@ -55,14 +57,15 @@ class AmpRules:
         return versions.digest(versions.hashes(wanted))[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
-        """Namespace → its rule file."""
+        """Namespace → its rule file. Raises ProblemsError for a group that is too large."""
         prefix = f"cells/{self.settings.cell}/"
         found: dict[str, bytes] = {}
         for path, data in release.files.items():
             inside = path.removeprefix(prefix)
             is_rules = inside.startswith("rules/") or inside == conventions.HEARTBEAT_FILE
             if inside != path and is_rules:
-                found[self._name(inside)] = data
+                for mark, part in _divided(path, data, self.settings.max_bytes):
+                    found[self._name(inside, mark)] = part
         return found
 
     def read_back(self) -> Observed:
@@ -82,13 +85,16 @@ class AmpRules:
 
     # --- parts -----------------------------------------------------------------------------------
 
-    def _name(self, inside: str) -> str:
-        """Readable, of characters that AWS takes, and with a hash, so that no two files share one."""
+    def _name(self, inside: str, mark: str) -> str:
+        """Readable, of characters that AWS takes, and with a hash, so that no two files share one. `mark`: of
+        a part of a file.
+        """
         parts = [part for part in PurePosixPath(inside).with_suffix("").parts if part != "rules"]
         readable = re.sub(r"[^0-9A-Za-z_.-]", "-", ".".join([self.settings.cell, *parts]))
-        mark = hashlib.sha256(f"{self.settings.cell}/{inside}".encode()).hexdigest()[:8]
+        own = hashlib.sha256(f"{self.settings.cell}/{inside}".encode()).hexdigest()[:8]
+        end = f"{own}.{mark}" if mark else own
         start = f"{self.settings.namespace}.{readable}"
-        return f"{start[: _LONGEST_NAME - len(mark) - 1]}.{mark}"
+        return f"{start[: _LONGEST_NAME - len(end) - 1]}.{end}"
 
     def _stored(self) -> Mapping[str, Definition]:
         found = {}
@@ -153,7 +159,7 @@ class AmpAlertmanager:
 
     def apply(self, release: Release) -> str:
         """Sends the definition and waits until AWS has taken it, else sends back what was there."""
-        before, wanted = self.workspace.alertmanager(), definition(release)
+        before, [wanted] = self.workspace.alertmanager(), self.meant(release).values()
         try:
             self._send(wanted)
         except MacError as error:
@@ -171,7 +177,11 @@ class AmpAlertmanager:
         return versions.hash_of(wanted)[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
-        return {conventions.ALERTMANAGER_CONFIG: definition(release)}
+        """Raises ProblemsError for one that is too large: it cannot be divided."""
+        data = definition(release)
+        if len(data) > self.settings.max_bytes:
+            raise _too_large(conventions.ALERTMANAGER_CONFIG, len(data), self.settings.max_bytes)
+        return {conventions.ALERTMANAGER_CONFIG: data}
 
     def read_back(self) -> Observed:
         there = self.workspace.alertmanager()
@@ -194,6 +204,35 @@ class AmpAlertmanager:
             _wait(self.workspace.alertmanager, "the definition", self.settings.settle)
             self.workspace.put_alertmanager(data)
         _wait(self.workspace.alertmanager, "the definition", self.settings.settle, data)
+
+
+def _divided(path: str, data: bytes, limit: int) -> Iterator[tuple[str, bytes]]:
+    """(mark, content) of each part of a rule file: "" and the file as it is where it is not too large.
+
+    Groups stay whole. Raises ProblemsError when one of them is too large by itself.
+    """
+    if len(data) <= limit:
+        yield "", data
+        return
+    groups = {str(group["name"]): group for group in emit.read_yaml(data.decode())["groups"]}
+    frame = len(_rule_file([]))
+    sizes = {name: len(_rule_file([group])) - frame for name, group in groups.items()}
+    for mark, names in splitting.parts(sizes, limit - frame).items():
+        part = _rule_file([groups[name] for name in names])
+        if len(part) > limit:
+            raise _too_large(f'{path}: the group "{names[0]}"', len(part), limit)
+        yield mark, part
+
+
+def _rule_file(groups: list[Json]) -> bytes:
+    return f"{emit.yaml({'groups': groups})}\n".encode()
+
+
+def _too_large(what: str, length: int, limit: int) -> ProblemsError:
+    path, _, rest = what.partition(": ")
+    message = f"{rest or 'it'} has {length:,} bytes, and {limit:,} are taken"
+    hint = "fewer rules in one standard; max_bytes of the destination says what AWS takes"
+    return ProblemsError([Problem(Location(path), "over-quota", message, hint)])
 
 
 def _place(settings: AmpSettings) -> str:

@@ -126,15 +126,16 @@ class FilesDestination:
 
     def _faults(self, running: Running, there: Mapping[str, bytes]) -> tuple[str, ...]:
         """What a server departs in that is not just reading what is there."""
-        store = self._store
-        before = running.last_read()
-        changed = max(before.at, store.switched())
-        # Its clock is ours, or nearly so; the longer wait is only ever one for a fault.
-        patience = min(max(changed + _STARTING - time.time(), 0.0), _STARTING)
-        last_fault(lambda: fault(running, store.folder / CURRENT, there), patience)
-        now = running.last_read()
-        refused = () if now.well else ("it refused its configuration when it read it last",)
-        return (*refused, *running.faults(store.folder / CURRENT, there))
+        folder = self._store.folder / CURRENT
+        last = running.last_read()
+        found = tuple(running.faults(folder, there))
+        # Its clock is ours, or nearly so.
+        patience = min(max(last.at, self._store.switched()) + _STARTING - time.time(), _STARTING)
+        if found and patience > 0:
+            last_fault(lambda: fault(running, folder, there), patience)
+            last = running.last_read()
+            found = tuple(running.faults(folder, there))
+        return found if last.well else ("it refused its configuration when it read it last", *found)
 
     def _stored(self, version: Version) -> Mapping[str, bytes]:
         folder = self._store.path(version)

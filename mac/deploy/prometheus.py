@@ -22,6 +22,7 @@ ASKED = (
 )
 """Requests beside those of every server that reads files."""
 
+_GLOB = re.compile(r"[*?\[]")
 _HIDDEN = "<secret>"
 _NO_PAST = (403, 404, 405, 422)  # of a Prometheus that only sends on, or of a proxy that lets no queries by
 # Written by Prometheus in another place or form than they were given.
@@ -198,16 +199,39 @@ def _targets_in(config: Json, files: Mapping[str, bytes]) -> tuple[set[tuple[str
         others = [key for key in scrape if key.endswith("_sd_configs") and key != "file_sd_configs"]
         if others or "keep_dropped_targets" in {*scrape, *(config.get("global") or {})}:
             continue  # what another discovery finds, and what is dropped unseen, cannot be known
+        if any(_GLOB.search(path) for path in _absolute(scrape)):
+            continue
         jobs.add(scrape["job_name"])
         groups = list(scrape.get("static_configs") or [])
         for discovery in scrape.get("file_sd_configs") or []:
             for path in _matching(files, discovery["files"]):
                 groups += _yaml(files, path) or []
+            for path in discovery["files"]:
+                groups += _outside(path) if path.startswith("/") else []
         for group in groups:
             job = str((group.get("labels") or {}).get("job", scrape["job_name"]))
             jobs.add(job)
             wanted |= {(job, str(address)) for address in group["targets"]}
     return wanted, jobs
+
+
+def _absolute(scrape: Mapping[str, Any]) -> Iterator[str]:
+    """The files outside of the version in which a job finds its targets."""
+    for discovery in scrape.get("file_sd_configs") or []:
+        yield from (path for path in discovery["files"] if path.startswith("/"))
+
+
+def _outside(path: str) -> list[Json]:
+    """The targets in such a file as it is now, none where it is not there. Raises DeployError."""
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DeployError(
+            f"{path} cannot be read: {error.strerror}", "mac deploy compares targets with it"
+        ) from error
+    return _yaml({path: data}, path) or []
 
 
 def _matching(files: Mapping[str, bytes], patterns: Iterable[str]) -> set[str]:

@@ -22,12 +22,15 @@ _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
     DestinationType.RULER: (("cell", "server"), ("api", "namespace", "title", "settle")),
     DestinationType.ALERTMANAGER_API: (("server",), ()),
     DestinationType.GRAFANA_API: (("server",), ("namespace", "title")),
-    DestinationType.AMP: (("cell", "workspace", "region"), ("role_arn", "namespace", "settle")),
-    DestinationType.AMP_ALERTMANAGER: (("workspace", "region"), ("role_arn", "settle")),
+    DestinationType.AMP: (("cell", "workspace", "region"), ("role_arn", "namespace", "max_bytes", "settle")),
+    DestinationType.AMP_ALERTMANAGER: (("workspace", "region"), ("role_arn", "max_bytes", "settle")),
 }
 
 
-_TEXTS = ("cell", "folder", "pid_file", "tool", "keep", "api", "namespace", "workspace", "region", "role_arn")
+_TEXTS = (
+    *("cell", "folder", "pid_file", "tool", "keep", "api", "namespace"),
+    *("workspace", "region", "role_arn", "max_bytes"),
+)
 
 
 def read(document: Document) -> tuple[DestinationSettings, ...]:

@@ -30,7 +30,7 @@ _RESERVED = frozenset(
     {
         *(conventions.SERVICE, conventions.ENVIRONMENT, conventions.TEAM, conventions.TIER),
         *(conventions.SEVERITY, conventions.STANDARD, conventions.OUTAGE, conventions.OVERRIDE),
-        *(conventions.SLO, "window", "alertname"),
+        *(conventions.REACH, conventions.REMINDER, conventions.SLO, "window", "alertname"),
     }
 )
 

@@ -35,6 +35,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
             place = document.location(("spec", "covers", n))
             hint = did_you_mean(name, kinds.names())
             yield Problem(place, "unknown-resource-kind", f'there is no resource kind "{name}"', hint)
+    yield from _explained(standard, written)
     for parameter in standard.parameters.values():
         yield from _parameter(parameter, document)
     yield from _unused(standard)
@@ -49,6 +50,20 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
         yield from _namespace(standard.cloudwatch.namespace, standard.applies_to.kind, document)
         yield from _parts(standard.cloudwatch, standard.applies_to.kind)
     yield from _duplicates(standard)
+
+
+def _explained(standard: Standard, written: Written) -> Iterator[Problem]:
+    """What mutes alerts: others that exist, and outages alone for a whole cell."""
+    known = {alert.alert for other, _ in written.standards.values() for alert in other.alerts}
+    for alert in standard.alerts:
+        for name in alert.explained_by:
+            if name not in known - {alert.alert}:
+                message = f'{alert.alert} cannot be explained by "{name}": there is no such other alert'
+                hint = did_you_mean(name, known - {alert.alert})
+                yield Problem(alert.location, "unknown-alert", message, hint)
+        if alert.whole_cell and not alert.outage:
+            message = f"{alert.alert} reaches the whole cell and is no outage"
+            yield Problem(alert.location, "wrong-value", message, "add `outage: true`, or leave out `reach`")
 
 
 def _applies_to(standard: Standard, document: Document) -> Iterator[Problem]:

@@ -108,6 +108,7 @@ def unit(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     from mac import delivery, deploy_unit
 
     root = Path(ctx.obj.root)
+    delivery.followed(root)
     words = ["deploy", "--root", str(root), "--watch", *arguments]
     project = delivery.settings(root)
     options.data(deploy_unit.unit(options.program(), words, root, project, deploy_unit.DEPLOYS))

@@ -33,7 +33,7 @@ def _address(_ctx: click.Context, _option: click.Parameter, given: str) -> str:
     metavar="URL",
     default="",
     callback=_address,
-    help="The Grafana that has the generated dashboards: services link to them.",
+    help="The Grafana that has the generated dashboards: services link to them.  [default: that of mac.yaml]",
 )
 def command(root: Path, snapshot: Source | None, output: Path | None, grafana: str) -> int:
     """Render the catalogue as a static site.

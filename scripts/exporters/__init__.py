@@ -1,0 +1,1 @@
+"""Exporters that scripts/catalogue.py runs, and what they say."""
