@@ -34,13 +34,14 @@ from mac.model import (
 )
 from mac.notes import Notes, quoted
 from mac.problems import Location, Problem, did_you_mean, nearest, ordered
+from mac.shard_model import Division
 
 _TAGS_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Bindings:
-    """The outcome of binding. `bound` counts resources, not bindings.
+    """The outcome of binding. `bound` counts resources, not bindings. `divisions`: see `shards`.
 
     `spared`: what exemptions of whole standards leave out. `out_of_reach`: resource and standard, where the
     standard is for it, and it has neither an address nor metrics to collect. `declared`: the endpoints that
@@ -55,6 +56,7 @@ class Bindings:
     spared: tuple[Spared, ...] = ()
     out_of_reach: tuple[tuple[Resource, str], ...] = ()
     declared: Declared = field(default_factory=Declared)
+    divisions: tuple[Division, ...] = ()
 
 
 def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:

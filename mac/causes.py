@@ -56,6 +56,8 @@ class Causes:
         """
         if self._first or (self._inventory and not elsewhere):
             return INVENTORY
+        if list(fields) == [conventions.SHARD]:
+            return self._nearest(item, (SETTINGS, INVENTORY))
         if self._inventory and fields and not same_host:
             return INVENTORY
         order = (STANDARD, SETTINGS, SERVICE, TEMPLATE, TEAM, INVENTORY)

@@ -28,6 +28,11 @@ PROBE = "probe"  # of a probed target: the standard that probes it
 PROBED = "probed"  # of a probed target: the kind of what it belongs to
 KIND = "kind"  # no label of a series; what a resource is, beside its labels
 SLO = "slo"
+SHARD = "shard"  # of a Prometheus: which part of its cell it collects
+CLUSTER, REPLICA = "cluster", "__replica__"  # by which Mimir and AMP take one of two that collect the same
+
+EXTERNAL = (ACCOUNT, CELL, REGION)
+"""The labels that every Prometheus adds to what it sends."""
 
 TAXONOMY = (SERVICE, ENVIRONMENT, ROLE, TEAM)
 """Labels that come from tags, as `mac.yaml` maps them."""
@@ -69,6 +74,10 @@ CLOUDWATCH_JOB, BLACKBOX_JOB = "cloudwatch", "blackbox"
 BLACKBOX_CONFIG = "exporters/blackbox.yml"
 PROBE_JOB_PREFIX = "probe-"
 
+SHARD_ALIVE, SHARD_SILENT = "shard:alive:bool", "ShardSilent"
+SHARD_STANDARD = "shard"
+"""What each shard records of itself, and the alert of the ruler that misses it."""
+
 SLO_STANDARD_PREFIX = "slo-"
 SLO_RUNBOOK = "slo.md"
 SLO_OBJECTIVE = "service:slo_objective:ratio"
@@ -87,6 +96,7 @@ SENSOR_TEMPLATE = "sensors/sensor.sh.j2"
 """The template of scripts, which every file that delivers one carries."""
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+_PROMETHEUS_FILE = re.compile(r"cells/[^/]+/prometheus(-[a-z0-9-]+)?\.yml")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
@@ -129,8 +139,23 @@ def package_of(path: str) -> str:
     return name if inside and path.startswith(f"{PACKAGES_DIR}/") else ""
 
 
-def prometheus_file(cell: str) -> str:
-    return f"cells/{slug(cell)}/prometheus.yml"
+def shard_name(cell: str, number: int) -> str:
+    """The cell that a shard is: it has a folder, and a Prometheus, of its own."""
+    return f"{cell}-shard-{number}"
+
+
+def prometheus_file(cell: str, replica: str = "") -> str:
+    """`replica`: where several Prometheus collect the same, which of them; their other files are shared."""
+    return f"cells/{slug(cell)}/{prometheus_name(replica)}"
+
+
+def prometheus_name(replica: str = "") -> str:
+    return f"prometheus-{replica}.yml" if replica else "prometheus.yml"
+
+
+def is_prometheus_file(path: str) -> bool:
+    """Whether `prometheus_file` makes such a path."""
+    return bool(_PROMETHEUS_FILE.fullmatch(path))
 
 
 def rules_file(cell: str, environment: str, service: str) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mac import conventions, deploy, git, pipeline, record, standards
-from mac.deploy_model import Delivered, DestinationSettings, Needs, Release
+from mac.deploy_model import Delivered, DestinationSettings, DestinationType, Needs, Release
 from mac.model import Project
 from mac.problems import GitError, Problem, ProblemsError, UsageError, did_you_mean
 
@@ -116,6 +116,7 @@ def chosen_from(project: Project, names: Sequence[str]) -> tuple[DestinationSett
 def check_cells(to: Sequence[DestinationSettings], what: Release) -> None:
     """Raises ProblemsError for cells that the release does not have."""
     cells = {path.split("/")[1] for path in what.files if path.startswith("cells/")}
+    configured = {path.split("/")[1] for path in what.files if conventions.is_prometheus_file(path)}
     problems = [
         Problem(
             settings.cell_location,
@@ -125,6 +126,16 @@ def check_cells(to: Sequence[DestinationSettings], what: Release) -> None:
         )
         for settings in to
         if settings.cell and settings.cell not in cells
+    ]
+    problems += [
+        Problem(
+            settings.cell_location,
+            "unknown-cell",
+            f"{settings.cell} is divided in the commit {what.revision[:12]}: no Prometheus has all of it",
+            "name one of its shards, as in shard: 0",
+        )
+        for settings in to
+        if settings.type is DestinationType.PROMETHEUS_FILES and settings.cell in cells - configured
     ]
     if problems:
         raise ProblemsError(problems)

@@ -28,16 +28,18 @@ class DestinationType(StrEnum):
 class FilesSettings:
     """A folder on this machine from which a server reads its configuration.
 
-    `cell`: whose files; "" but for a Prometheus. `server`: where it answers; None for Grafana, which looks by
-    itself. `pid_file`: SIGHUP instead of an HTTP request makes it read again. `tool`: its own promtool or
-    amtool; "" for the one that `engines` finds. `keep`: how many versions stay, the current one included.
-    `settle`: seconds in which it must have taken up what it was given.
+    `cell`: whose files; "" but for a Prometheus. `replica`: which of several that have them. `server`: where
+    it answers; None for Grafana, which looks by itself. `pid_file`: SIGHUP instead of an HTTP request makes
+    it read again. `tool`: its own promtool or amtool; "" for the one that `engines` finds. `keep`: how many
+    versions stay, the current one included. `settle`: seconds in which it must have taken up what it was
+    given.
     """
 
     name: str
     type: DestinationType
     folder: str
     cell: str = ""
+    replica: str = ""
     server: ServerAccess | None = None
     pid_file: str = ""
     tool: str = ""

@@ -156,6 +156,9 @@ class _Context:
         moved = any(key.kind == "target" for key in before.items.keys() ^ after.items.keys())
         self._known = [side.resources() if moved else frozenset() for side in sides]
         self._scopes = [items.by_scope(side.items.values()) for side in sides]
+        self._whole = {
+            shard: cell for side in sides for shard, (cell, _) in items.shards_in(side.provenance).items()
+        }
 
     def change(self, edit: Edit) -> tuple[Change, str]:
         """The change that an edit is by itself, and its example."""
@@ -169,7 +172,8 @@ class _Context:
             name=item.name,
             service=item.service,
             environment=item.environment,
-            cell=item.key.cell,
+            # What every shard has, such as a scrape job, is told once.
+            cell=item.key.cell if kind == "file" else self._whole.get(item.key.cell, item.key.cell),
             cause=self._cause(edit, example, fields),
             fields=fields,
         )
@@ -214,7 +218,7 @@ def _collapsed(changes: Iterable[tuple[Change, str]]) -> Iterator[Change]:
     """Changes that are alike in everything, as one with their number; targets without their own values."""
     alike: dict[tuple[Any, ...], list[tuple[Change, str]]] = defaultdict(list)
     for change, example in changes:
-        shape = tuple(f.field for f in change.fields) if change.kind == "target" else _frozen(change.fields)
+        shape = _outline(change.fields) if change.kind == "target" else _frozen(change.fields)
         place = (change.service, change.environment, change.cell)
         alike[change.action, change.kind, change.name, *place, change.cause, shape].append((change, example))
     for group in alike.values():
@@ -231,6 +235,11 @@ def _collapsed(changes: Iterable[tuple[Change, str]]) -> Iterator[Change]:
             fields=_common(change for change, _ in group),
             examples=tuple(example for _, example in group[:_EXAMPLES] if example),
         )
+
+
+def _outline(fields: Iterable[FieldChange]) -> tuple[str, ...]:
+    """The names of fields; of a move also from where to where, so that people see what goes where."""
+    return tuple(f"{f.field} {f.old} {f.new}" if f.field == conventions.SHARD else f.field for f in fields)
 
 
 def _frozen(fields: Iterable[FieldChange]) -> tuple[str, ...]:

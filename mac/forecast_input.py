@@ -73,7 +73,7 @@ def read(documents: Documents) -> Configured:
     external: dict[str, Labels] = {}
     for path, document in documents.items():
         cell = _cell(path)
-        if cell and path == f"cells/{cell}/prometheus.yml":
+        if conventions.is_prometheus_file(path):
             settings = document.get("global") or {}
             interval = settings.get("evaluation_interval", _DEFAULT_INTERVAL)
             intervals[cell] = _seconds(interval)

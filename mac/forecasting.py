@@ -212,6 +212,7 @@ def _rendered(request: Request, catalog: Catalog) -> Mapping[str, Any]:
     bindings = bind.bind(catalog, state, request.now.date())
     if not bindings.bindings:
         raise ProblemsError([*bindings.problems, bind.nothing_bound(catalog, bindings)])
+    bindings = pipeline.divided(catalog, bindings, pipeline.present(request.root, request.output)[1])
     rendered = render.render(catalog, bindings, texts, snapshot.digest(state))
     if errors([*bindings.problems, *rendered.problems]):
         raise ProblemsError([*bindings.problems, *rendered.problems])

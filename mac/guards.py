@@ -9,11 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mac import credentials
+from mac import conventions, credentials
 from mac.credentials import Find
 from mac.diff import MODIFY, REMOVE, Plan
 from mac.model import Guards, ScopeState, Snapshot
-from mac.problems import Location, Problem, ordered
+from mac.problems import Location, Problem, Severity, ordered
 
 TARGETS = "shrink-targets"
 RULES = "shrink-rules"
@@ -82,6 +82,32 @@ def shrink(
         )
         problems.append(Problem(_SETTINGS, "guard-shrink", message, f"mac diff shows all; {hint(name)}"))
     return ordered(problems)
+
+
+def moved(made: Plan, old: Mapping[str, int], new: Mapping[str, int], total: int) -> tuple[Problem, ...]:
+    """A warning for each cell whose targets change places, which takes none of them away.
+
+    `old`, `new`: cell → shards; 1 is not listed. `total`: targets before.
+    """
+    moves: Counter[str] = Counter()
+    for change in made.changes:
+        if change.kind == "target" and any(field.field == conventions.SHARD for field in change.fields):
+            moves[change.cell] += change.count
+    return tuple(
+        Problem(
+            _SETTINGS,
+            "cell-resharded",
+            f"{cell} goes from {_prometheus(old.get(cell, 1))} to {_prometheus(new.get(cell, 1))}: "
+            f"{count} of {total} targets move to another one, and none goes",
+            "deploy all shards of the cell together; mac diff shows what moves",
+            Severity.WARNING,
+        )
+        for cell, count in sorted(moves.items())
+    )
+
+
+def _prometheus(count: int) -> str:
+    return f"{count} shards" if count > 1 else "one Prometheus"
 
 
 def _losses(made: Plan, kind: str) -> Counter[str]:

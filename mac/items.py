@@ -54,13 +54,32 @@ def read(files: Mapping[str, bytes], provenance: Mapping[str, Any], paths: Itera
     """The items of the files at `paths`, by key. A file that cannot be read is one item of kind "file"."""
     entries: Mapping[str, Entry] = provenance.get("files", {})
     jobs = {(e["cell"], e["job"]): str(e["standard"]) for e in entries.values() if e.get("kind") == "targets"}
+    shards = shards_in(provenance)
     found: dict[Key, Item] = {}
     for path in sorted(paths):
         if path in files and path != conventions.PROVENANCE:
             for item in _file(path, files[path], entries.get(path, {})):
-                standard = jobs.get((item.key.cell, item.name)) if item.key.kind == "scrape" else None
-                _add(found, replace(item, standards=(standard,)) if standard else item)
+                key = item.key
+                standard = jobs.get((key.cell, item.name)) if key.kind == "scrape" else None
+                if standard:
+                    _add(found, replace(item, standards=(standard,)))
+                elif key.kind == "target" and key.cell in shards:
+                    _add(found, _in_shard(item, *shards[key.cell]))
+                else:
+                    _add(found, item)
     return found
+
+
+def shards_in(provenance: Mapping[str, Any]) -> Mapping[str, tuple[str, int]]:
+    """Shard → the cell that it is of, and its number there."""
+    entries = provenance.get("files", {}).values()
+    return {e["cell"]: (str(e["shard"]["of"]), int(e["shard"]["number"])) for e in entries if "shard" in e}
+
+
+def _in_shard(item: Item, cell: str, number: int) -> Item:
+    """A target is the same in whichever shard of its cell it is: it moves, and does not go."""
+    value = {**item.value, conventions.SHARD: number}
+    return replace(item, key=replace(item.key, cell=cell), value=value)
 
 
 def _add(found: dict[Key, Item], item: Item) -> None:

@@ -24,8 +24,9 @@ from mac.event_model import EventQueue
 from mac.operator_model import OperatorSettings
 from mac.problems import NOWHERE, Location
 from mac.record_model import GitSettings, TargetFiles
+from mac.shard_model import Scale
 
-# What the inventory is told to read, what is found, and objectives, have files of their own.
+# What the inventory is told to read, what is found, teams, objectives and more have files of their own.
 Account = inventory_config.Account
 ConfigAggregator = inventory_config.ConfigAggregator
 EnabledRegions = inventory_config.EnabledRegions
@@ -345,6 +346,7 @@ class Project:
     destinations: tuple[DestinationSettings, ...] = ()
     mac_sync: str = ""  # where the metrics of `mac sync` are; "": they are not collected
     events: EventQueue | None = None  # what tells `mac sync` of changes
+    scale: Scale = field(default_factory=Scale)
     operator: OperatorSettings | None = None  # manifests for Kubernetes
     location: Location = NOWHERE
 
@@ -370,7 +372,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One Prometheus: an account and region."""
+    """One Prometheus: an account and region, or a shard of it."""
 
     name: str
     account: str

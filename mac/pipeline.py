@@ -36,11 +36,13 @@ from mac import (
     guards,
     incomplete,
     lock,
+    measure,
     message,
     plan_report,
     propose,
     record,
     render,
+    shards,
     snapshot,
     snapshot_source,
     standards,
@@ -276,6 +278,9 @@ def build(
     with clock.stage("bind"):
         progress("bind", f"{len(state.resources)} resources")
         bindings = bind.bind(catalog, state, request.today)
+        if catalog.project.scale.sharding is not None:
+            write.recover(place.output)
+            bindings = divided(catalog, bindings, place.tree(request.base)[1])
         found += bindings.problems
         if not bindings.bindings and guards.UNBOUND not in request.allow:
             found.append(bind.nothing_bound(catalog, bindings))
@@ -303,7 +308,20 @@ def build(
         plan = diff.plan(old, rendered.files, old_provenance, rendered.provenance)
         owned = (*old_provenance.get("files", {}), conventions.PROVENANCE)
         found += validate.edited(old, old_provenance)
+        before, after = shards.counts(old_provenance), shards.counts(rendered.provenance)
+        found += guards.moved(plan, before, after, guards.counts(old_provenance)[0])
     return Built(catalog, state, bindings, rendered, plan, ordered(found), place, owned, old_provenance)
+
+
+def divided(catalog: Catalog, bindings: bind.Bindings, provenance: Mapping[str, Any]) -> bind.Bindings:
+    """The bindings with the shards of cells that are too large. `provenance`: of the tree before."""
+    sharding = catalog.project.scale.sharding
+    if sharding is None:
+        return bindings
+    before = shards.counts(provenance)
+    measured, unknown = measure.series(sharding, [cell.name for cell in bindings.cells], before)
+    whole = shards.divide(catalog, bindings, before, measured)
+    return replace(whole, problems=ordered([*whole.problems, *unknown]))
 
 
 def _inventory(

@@ -185,6 +185,10 @@ CODES: dict[str, str] = {
     # deployment
     "unknown-cell": "a destination is to get the files of a cell that was not generated",
     "over-quota": "what is deployed is larger than its destination takes",
+    # shards
+    "cell-too-large": "a cell has more than its shards may have",
+    "cell-resharded": "targets move to other shards",
+    "series-unmeasured": "the series of a cell could not be counted",
     # guards
     "guard-shrink": "the plan removes more than the guard allows",
     "zero-rules": "the plan has no rules",

@@ -1,70 +1,33 @@
-"""Bindings to files: every generated file is built as data, framed by a template, read back and compared.
-
-Pure: templates come in as texts. What a template adds is the user's own affair; what it loses or changes of
-what was meant is a Problem, so no value of a tag can become syntax.
-"""
+"""Bindings to files: every generated file is built as data, and framed by a template. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mac import (
+    cell_files,
     conventions,
     dashboards,
     emit,
-    endpoints,
+    framing,
     manifests,
-    probing,
-    readback,
     routing,
-    rules,
-    scraping,
     sensors,
-    templating,
+    shard_parts,
 )
 from mac.bind import Bindings
-from mac.model import Binding, Catalog, Cell, Json, Scrape
-from mac.problems import NOWHERE, Location, Problem, Severity, ordered
-from mac.templating import Mode, TemplateError
+from mac.framing import Document, Output, Tree
+from mac.model import Binding, Catalog
+from mac.problems import Location, Problem, Severity, ordered
+from mac.templating import TemplateError
 
-Document = Any
+OUTPUTS = framing.OUTPUTS
 
 PROVENANCE_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One kind of generated file: the template that frames it and how it is read back."""
-
-    template: str
-    read: Callable[[str], Json]
-
-
-RULES = Output("rules/rules.yml.j2", emit.read_yaml)
-PROMETHEUS = Output("prometheus/prometheus.yml.j2", emit.read_yaml)
-TARGETS = Output("targets/targets.json.j2", emit.read_json)
-ALERTMANAGER = Output("alertmanager/alertmanager.yml.j2", emit.read_yaml)
-CLOUDWATCH = Output("exporters/cloudwatch.yml.j2", emit.read_yaml)
-BLACKBOX = Output("exporters/blackbox.yml.j2", emit.read_yaml)
-DASHBOARD = Output("dashboards/dashboard.json.j2", emit.read_json)
-PROVIDER = Output("dashboards/provider.yml.j2", emit.read_yaml)
-MANIFEST = Output("operator/manifest.yaml.j2", emit.read_yaml)
-
-SENSOR_SCRIPT = Output(conventions.SENSOR_TEMPLATE, sensors.read_script)
-SENSOR_DOCUMENT = Output("sensors/document.json.j2", emit.read_json)
-SENSOR_TEMPLATE = Output("sensors/template.json.j2", emit.read_json)
-SENSOR_CLOUD_INIT = Output("sensors/cloud-init.yaml.j2", emit.read_yaml)
-SENSOR_ANSIBLE = Output("sensors/ansible.yaml.j2", emit.read_yaml)
-
-OUTPUTS = (
-    *(RULES, PROMETHEUS, TARGETS, ALERTMANAGER, CLOUDWATCH, BLACKBOX, DASHBOARD, PROVIDER, MANIFEST),
-    *(SENSOR_SCRIPT, SENSOR_DOCUMENT, SENSOR_TEMPLATE, SENSOR_CLOUD_INIT, SENSOR_ANSIBLE),
-)
-_READERS = {output.template: output.read for output in OUTPUTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,67 +40,23 @@ class Rendered:
     problems: tuple[Problem, ...]
 
 
-@dataclass(slots=True)
-class _Tree:
-    """The files as they come about."""
-
-    templates: Mapping[str, str]
-    files: dict[str, bytes] = field(default_factory=dict)
-    documents: dict[str, Document] = field(default_factory=dict)
-    entries: dict[str, Document] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def add(self, path: str, output: Output, document: Document, **entry: Json) -> None:
-        """Frames `document`, reads it back, and notes where it comes from."""
-        text = self._frame(path, output, document)
-        if text is None:
-            return
-        content = text.encode()
-        self.files[path] = content
-        self.documents[path] = document
-        digest = hashlib.sha256(content).hexdigest()
-        self.entries[path] = {"template": output.template, "sha256": digest, **entry}
-
-    def read(self, path: str) -> Json:
-        """The value of a file that is there, with what its template added."""
-        return _READERS[self.entries[path]["template"]](self.files[path].decode())
-
-    def _frame(self, path: str, output: Output, document: Document) -> str | None:
-        place = Location(f"templates/{output.template}")
-        source = self.templates.get(output.template)
-        if source is None:
-            self.problems.append(Problem(place, "template-missing", "this template is missing"))
-            return None
-        context = document if isinstance(document, dict) else {"groups": document}
-        try:
-            text = templating.template(source, Mode.FILE).render({**context, "document": document})
-        except TemplateError as error:
-            code = "template-syntax" if error.syntax else "template-value"
-            self.problems.append(
-                Problem(Location(place.path, error.line, 1), code, f"{error.message} (for {path})")
-            )
-            return None
-        try:
-            missing = readback.lost(document, output.read(text))
-        except ValueError as error:
-            missing = f"it cannot be read back: {error}"
-        if missing:
-            self.problems.append(Problem(place, "template-output", f"{path}: {missing}"))
-            return None
-        return text
-
-
 def render(
     catalog: Catalog, bindings: Bindings, templates: Mapping[str, str], snapshot_digest: str
 ) -> Rendered:
     """Every generated file for these bindings, or the problems that stand in the way."""
-    tree = _Tree(templates)
+    tree = Tree(templates)
+    divisions = {division.cell: division for division in bindings.divisions}
     for cell in bindings.cells:
-        _cell(tree, catalog, cell, [b for b in bindings.bindings if b.cell == cell])
+        own = [b for b in bindings.bindings if b.cell == cell]
+        for part in shard_parts.parts(catalog, cell, own, divisions.get(cell.name)):
+            cell_files.add(tree, catalog, part)
     _dashboards(tree, catalog, bindings.bindings)
     _sensors(tree, catalog)
     tree.add(
-        conventions.ALERTMANAGER_CONFIG, ALERTMANAGER, routing.alertmanager(catalog), kind="alertmanager"
+        conventions.ALERTMANAGER_CONFIG,
+        framing.ALERTMANAGER,
+        routing.alertmanager(catalog),
+        kind="alertmanager",
     )
     _manifests(tree, catalog)
     provenance = {
@@ -157,7 +76,7 @@ def read_back(
     documents: dict[str, Document] = {}
     problems = []
     for path, entry in provenance["files"].items():
-        reader = _READERS.get(entry.get("template"))
+        reader = framing.READERS.get(entry.get("template"))
         if path not in files or reader is None:
             continue
         try:
@@ -169,165 +88,7 @@ def read_back(
     return documents, tuple(problems)
 
 
-# --- the files of a cell -----------------------------------------------------------------------------
-
-
-def _cell(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) -> None:
-    by_service: dict[tuple[str, str], list[Binding]] = defaultdict(list)
-    by_job: dict[str, list[Binding]] = defaultdict(list)
-    for binding in bindings:
-        by_service[binding.environment, binding.service].append(binding)
-        if binding.standard.scrape:
-            by_job[binding.standard.scrape.job].append(binding)
-    for own in by_service.values():
-        _rules(tree, catalog, own)
-    scrapes: list[Scrape] = []
-    for job, own in by_job.items():
-        standards = sorted({b.standard.name for b in own})
-        scrape = own[0].standard.scrape
-        if scrape is None:
-            continue
-        if len(standards) > 1:
-            tree.problems.append(_shared_job(own, job, standards))
-            continue
-        scrapes.append(scrape)
-        groups = scraping.target_groups(own, scrape)
-        tree.add(
-            conventions.targets_file(cell.name, job),
-            TARGETS,
-            groups,
-            kind="targets",
-            cell=cell.name,
-            job=job,
-            standard=standards[0],
-            targets=len(groups),
-        )
-    heard = any(team.heartbeat for team in catalog.teams.values())
-    if heard:
-        _heartbeat(tree, catalog, cell)
-    watched = [b for b in bindings if b.standard.cloudwatch]
-    if watched:
-        document = scraping.cloudwatch_exporter(watched)
-        tree.add(
-            conventions.cloudwatch_file(cell.name),
-            CLOUDWATCH,
-            document,
-            kind="exporter",
-            cell=cell.name,
-            standards=sorted({b.standard.name for b in watched}),
-            resources=len({job["name"] for job in document["static"]}),
-        )
-    probed = _probes(tree, catalog, cell, bindings)
-    tree.add(
-        conventions.prometheus_file(cell.name),
-        PROMETHEUS,
-        scraping.prometheus(
-            catalog.project,
-            cell,
-            scrapes,
-            {b.environment for b in bindings},
-            cloudwatch=bool(watched),
-            probes=probed,
-            heartbeat=heard,
-        ),
-        kind="prometheus",
-        cell=cell.name,
-        jobs=[
-            *sorted(s.job for s in scrapes),
-            *([conventions.CLOUDWATCH_JOB] if watched else []),
-            *(str(probe["job_name"]) for probe in probed),
-        ],
-    )
-
-
-def _probes(tree: _Tree, catalog: Catalog, cell: Cell, bindings: list[Binding]) -> list[Document]:
-    """The targets of a cell's probes and the exporter's configuration; gives their scrape jobs."""
-    probing_ones = [b for b in bindings if b.standard.probe]
-    groups, problems = probing.targets(catalog, probing_ones)
-    tree.problems.extend(problems)
-    known = endpoints.modules(catalog.project)
-    modules = [known[name] for name in groups if name in known]
-    for name, own in groups.items():
-        job = conventions.probe_job(name)
-        tree.add(
-            conventions.targets_file(cell.name, job),
-            TARGETS,
-            own,
-            kind="targets",
-            cell=cell.name,
-            job=job,
-            standard=own[0]["labels"][conventions.PROBE],
-            targets=len(own),
-        )
-    if not modules:
-        return []
-    tree.add(
-        conventions.blackbox_file(cell.name),
-        BLACKBOX,
-        probing.exporter(modules),
-        kind="prober",
-        cell=cell.name,
-        modules=[module.name for module in modules],
-        standards=sorted({b.standard.name for b in probing_ones}),
-    )
-    return list(probing.scrape_configs(catalog.project, cell, modules))
-
-
-def _heartbeat(tree: _Tree, catalog: Catalog, cell: Cell) -> None:
-    rule = rules.heartbeat(catalog.project, cell)
-    name = conventions.HEARTBEAT_STANDARD
-    listed = {"group": name, "name": rule["alert"], "type": "alerting", "standard": name}
-    tree.add(
-        conventions.heartbeat_file(cell.name),
-        RULES,
-        {"groups": [{"name": name, "rules": [rule]}]},
-        kind="rules",
-        cell=cell.name,
-        environment="",
-        service=rule["labels"][conventions.SERVICE],
-        team=rule["labels"][conventions.TEAM],
-        rules=[listed],
-    )
-
-
-def _rules(tree: _Tree, catalog: Catalog, bindings: list[Binding]) -> None:
-    """The rules of one service in one environment and cell."""
-    cell, environment, service = bindings[0].cell, bindings[0].environment, bindings[0].service
-    dashboard = dashboards.address(catalog.project.addresses, bindings)
-    groups, listed = [], []
-    for binding in sorted(bindings, key=lambda b: b.standard.name):
-        rendered, problems = rules.for_binding(binding, dashboard)
-        tree.problems.extend(problems)
-        if not rendered:
-            continue
-        group = conventions.rule_group(service, environment, binding.standard.name)
-        groups.append({"name": group, "rules": [r.rule for r in rendered]})
-        for rule in rendered:
-            kind = "alerting" if "alert" in rule.rule else "recording"
-            entry = {"group": group, "name": rule.name, "type": kind, "standard": binding.standard.name}
-            listed.append({**entry, "override": rule.override} if rule.override else entry)
-    if groups:
-        tree.add(
-            conventions.rules_file(cell.name, environment, service),
-            RULES,
-            {"groups": groups},
-            kind="rules",
-            cell=cell.name,
-            environment=environment,
-            service=service,
-            team=bindings[0].team,
-            rules=listed,
-        )
-
-
-def _shared_job(bindings: list[Binding], job: str, standards: list[str]) -> Problem:
-    place = max((b.standard.location for b in bindings), default=NOWHERE)
-    return Problem(
-        place, "generated-name", f'the standards {" and ".join(standards)} share the scrape job "{job}"'
-    )
-
-
-def _dashboards(tree: _Tree, catalog: Catalog, bindings: Iterable[Binding]) -> None:
+def _dashboards(tree: Tree, catalog: Catalog, bindings: Iterable[Binding]) -> None:
     by_service: dict[str, list[Binding]] = defaultdict(list)
     by_team: dict[str, list[Binding]] = defaultdict(list)
     for binding in bindings:
@@ -343,7 +104,7 @@ def _dashboards(tree: _Tree, catalog: Catalog, bindings: Iterable[Binding]) -> N
         if document is not None:
             tree.add(
                 conventions.dashboard_file(service),
-                DASHBOARD,
+                framing.DASHBOARD,
                 document,
                 kind="dashboard",
                 service=service,
@@ -356,7 +117,7 @@ def _dashboards(tree: _Tree, catalog: Catalog, bindings: Iterable[Binding]) -> N
             continue  # a panel, which was told with its service
         tree.add(
             conventions.team_dashboard_file(team),
-            DASHBOARD,
+            framing.DASHBOARD,
             document,
             kind="overview",
             team=team,
@@ -364,10 +125,10 @@ def _dashboards(tree: _Tree, catalog: Catalog, bindings: Iterable[Binding]) -> N
         )
     if by_team:
         document = dashboards.provider(catalog.project)
-        tree.add(conventions.DASHBOARD_PROVIDER, PROVIDER, document, kind="provider")
+        tree.add(conventions.DASHBOARD_PROVIDER, framing.PROVIDER, document, kind="provider")
 
 
-def _sensors(tree: _Tree, catalog: Catalog) -> None:
+def _sensors(tree: Tree, catalog: Catalog) -> None:
     labels, downloads = catalog.project.labels, catalog.project.downloads
     for standard in catalog.standards.values():
         if not standard.sensors:
@@ -376,24 +137,24 @@ def _sensors(tree: _Tree, catalog: Catalog) -> None:
         for sensor in standard.sensors:
             path = conventions.sensor_script(standard.name, sensor.name)
             meant = sensors.script(standard, sensor)
-            tree.add(path, SENSOR_SCRIPT, meant, kind="sensor-script", standard=standard.name)
+            tree.add(path, framing.SENSOR_SCRIPT, meant, kind="sensor-script", standard=standard.name)
             if path in tree.files:
                 scripts[sensor.name] = tree.files[path].decode()
         if len(scripts) < len(standard.sensors):
             continue
         content = sensors.document(standard, scripts)
         files: tuple[tuple[str, str, Output, Document], ...] = (
-            ("document.json", "sensor-document", SENSOR_DOCUMENT, content),
+            ("document.json", "sensor-document", framing.SENSOR_DOCUMENT, content),
             (
-                *("template.json", "sensor-template", SENSOR_TEMPLATE),
+                *("template.json", "sensor-template", framing.SENSOR_TEMPLATE),
                 sensors.template(standard, content, labels, downloads),
             ),
             (
-                *("cloud-init.yaml", "sensor-cloud-init", SENSOR_CLOUD_INIT),
+                *("cloud-init.yaml", "sensor-cloud-init", framing.SENSOR_CLOUD_INIT),
                 sensors.cloud_init(standard, scripts, downloads),
             ),
             (
-                *("ansible.yaml", "sensor-ansible", SENSOR_ANSIBLE),
+                *("ansible.yaml", "sensor-ansible", framing.SENSOR_ANSIBLE),
                 sensors.ansible(standard, scripts, downloads),
             ),
         )
@@ -407,10 +168,10 @@ def _sensors(tree: _Tree, catalog: Catalog) -> None:
             tree.problems.append(Problem(place, "sensor-target", message, hint, Severity.WARNING))
 
 
-def _manifests(tree: _Tree, catalog: Catalog) -> None:
+def _manifests(tree: Tree, catalog: Catalog) -> None:
     made, problems = manifests.manifests(catalog, tree.files, tree.entries, tree.read)
     for manifest in made:
-        tree.add(manifest.path, MANIFEST, manifest.document, kind="manifest", **manifest.entry)
+        tree.add(manifest.path, framing.MANIFEST, manifest.document, kind="manifest", **manifest.entry)
     tree.problems.extend(problems)
 
 

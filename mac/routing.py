@@ -130,7 +130,8 @@ def _heartbeats(project: Project, teams: Iterable[Team], receivers: dict[str, Do
                         _equals("alertname", conventions.HEARTBEAT),
                         _equals(conventions.STANDARD, conventions.HEARTBEAT_STANDARD),
                     ],
-                    "group_by": [conventions.CELL],
+                    # Of a cell that is divided each shard sends one, and so does the ruler.
+                    "group_by": [conventions.CELL, *([conventions.SHARD] if project.scale.sharding else [])],
                     "group_wait": "0s",
                     "group_interval": project.heartbeat_interval,
                     "repeat_interval": project.heartbeat_interval,

@@ -168,8 +168,8 @@ def _references(tree: Tree) -> Iterator[Problem]:
     for path, _, _ in tree.entries("targets"):
         if path not in read:
             yield Problem(Location(path), "generated-schema", "no scrape job reads these targets")
-    for path, _, _ in tree.entries("rules"):
-        if path.rpartition("/")[0] + "/*.yml" not in patterns:
+    for path, _, entry in tree.entries("rules"):
+        if entry.get("evaluated") != "ruler" and path.rpartition("/")[0] + "/*.yml" not in patterns:
             yield Problem(Location(path), "generated-schema", "no prometheus.yml loads these rules")
 
 
@@ -244,7 +244,7 @@ def check_with_engines(
         root = Path(folder).resolve()
         _unpack(files, root)
         for path in sorted(files):
-            tool = promtool if path.endswith("/prometheus.yml") else None
+            tool = promtool if conventions.is_prometheus_file(path) else None
             tool = amtool if path == conventions.ALERTMANAGER_CONFIG else tool
             tool = blackbox if path.endswith(f"/{conventions.BLACKBOX_CONFIG}") else tool
             if tool is not None:

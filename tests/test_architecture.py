@@ -201,6 +201,7 @@ def test_the_pipeline_alone_composes() -> None:
             "forecasting",
             "delivery",
             "drifting",
+            "explain",
             "cli",
         }:
             stages = own(path) & STAGES

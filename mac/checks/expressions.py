@@ -28,6 +28,8 @@ def check(tree: Tree) -> Iterator[Problem]:
     anywhere = frozenset(rule.name for rule in tree.rules if not rule.alerting)
     jobs = {cell: _jobs(document) for cell, document in _prometheus(tree)}
     every_job = frozenset(job for found in jobs.values() for job in found)
+    for whole, shards in tree.shards.items():
+        jobs[whole] = frozenset(job for shard in shards for job in jobs.get(shard, ()))
     for cell, rules in tree.cells.items():
         recorded = tree.recorded[cell]
         for rule in rules:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mac import conventions, matchers, promql, templating
 from mac.checks import gotext
-from mac.checks.tree import EXTERNAL, Rule, Tree
+from mac.checks.tree import Rule, Tree
 from mac.matchers import Matcher
 from mac.model import AlertSeverity
 from mac.problems import Location, Problem, Severity
@@ -18,7 +18,7 @@ ROUTING = (conventions.SERVICE, conventions.ENVIRONMENT, conventions.TEAM, conve
 """The labels by which alerts are routed, grouped and muted."""
 
 # Those come by themselves, from Prometheus or with the rule.
-_ALWAYS = ("alertname", *EXTERNAL)
+_ALWAYS = ("alertname", *conventions.EXTERNAL)
 
 
 @dataclass(frozen=True, slots=True)

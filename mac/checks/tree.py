@@ -16,9 +16,6 @@ from mac.series_labels import Labels, Result
 Places = Mapping[tuple[str, str], Text]
 """(owner, rule) → the text that the rule comes from, as it stands in a document. See `owner`."""
 
-EXTERNAL = (conventions.ACCOUNT, conventions.CELL, conventions.REGION)
-"""The labels that a Prometheus adds to every alert that it sends."""
-
 
 def owner(service: str, standard: str) -> str:
     """Whose rules those are that stand under `standard`: of the standard, or of an SLO of the service."""
@@ -71,9 +68,26 @@ class Tree:
         return {cell: tuple(rules) for cell, rules in found.items()}
 
     @cached_property
+    def shards(self) -> Mapping[str, tuple[str, ...]]:
+        """Cell that is divided → its shards. Its own rules are a ruler's, which sees the series of all."""
+        found: dict[str, dict[str, None]] = {}
+        for entry in self.provenance.get("files", {}).values():
+            if "shard" in entry:
+                found.setdefault(str(entry["shard"]["of"]), {})[str(entry["cell"])] = None
+        return {cell: tuple(sorted(own)) for cell, own in found.items()}
+
+    @cached_property
     def recorded(self) -> Mapping[str, Mapping[str, Labels]]:
-        """Cell → recorded series → the labels that they may have."""
-        return {cell: _recorded(rules) for cell, rules in self.cells.items()}
+        """Cell → recorded series that it sees → the labels that they may have."""
+        found: dict[str, Mapping[str, Labels]] = {}
+        for cell, rules in self.cells.items():
+            own = {**_recorded(rules)}
+            for shard in self.shards.get(cell, ()):
+                for name, labels in _recorded(self.cells.get(shard, ())).items():
+                    sent = labels.plus((*conventions.EXTERNAL, conventions.SHARD))
+                    own[name] = own[name].either(sent) if name in own else sent
+            found[cell] = own
+        return found
 
     def result(self, rule: Rule, parsed: Expression) -> Result:
         """The labels of the result of a rule's expression."""

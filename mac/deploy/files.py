@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mac import engines
-from mac.deploy import changes, versions
+from mac.deploy import changes, replicas, versions
 from mac.deploy.changes import missing
 from mac.deploy.running import Running, fault, last_fault, until
 from mac.deploy.versions import CURRENT, VERIFIED, Version, Versions
@@ -89,6 +89,8 @@ class FilesDestination:
         """Path → content. Raises DeployError without the file that the server begins with."""
         start = len(self.prefix)
         found = {p[start:]: data for p, data in release.files.items() if p.startswith(self.prefix)}
+        if self.settings.cell:
+            found = replicas.own(found, self.settings.cell, self.settings.replica)
         if self.check and self.check.config not in found:
             raise missing(release, f"{self.prefix}{self.check.config}")
         return found

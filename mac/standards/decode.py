@@ -47,7 +47,7 @@ from mac.model import (
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import access, destinations, events, kubernetes, objectives, record, sensors
+from mac.standards import access, destinations, events, kubernetes, objectives, record, scale, sensors
 
 Raw = Mapping[str, Any]
 
@@ -121,6 +121,7 @@ def project(document: Document) -> Project:
         destinations=destinations.read(document),
         events=events.read(document),
         operator=kubernetes.read(document),
+        scale=scale.read(document),
         probe_modules={
             name: ProbeModule(
                 name,

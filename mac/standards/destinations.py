@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mac import durations
+from mac import conventions, durations
 from mac.deploy_model import AmpSettings, ApiSettings, DestinationSettings, DestinationType, FilesSettings
 from mac.problems import Problem
 from mac.source import Document, Pointer
@@ -16,7 +16,10 @@ AT: Pointer = ("spec", "destinations")
 
 # What each type takes beside its type: what it must have, and what it may have.
 _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    DestinationType.PROMETHEUS_FILES: (("cell", "folder", "server"), ("pid_file", "tool", "keep", "settle")),
+    DestinationType.PROMETHEUS_FILES: (
+        ("cell", "folder", "server"),
+        ("shard", "replica", "pid_file", "tool", "keep", "settle"),
+    ),
     DestinationType.ALERTMANAGER_FILES: (("folder", "server"), ("pid_file", "tool", "keep", "settle")),
     DestinationType.GRAFANA_FILES: (("folder",), ("keep",)),
     DestinationType.RULER: (("cell", "server"), ("api", "namespace", "title", "settle")),
@@ -28,7 +31,7 @@ _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 _TEXTS = (
-    *("cell", "folder", "pid_file", "tool", "keep", "api", "namespace"),
+    *("cell", "replica", "folder", "pid_file", "tool", "keep", "api", "namespace"),
     *("workspace", "region", "role_arn", "max_bytes"),
 )
 
@@ -52,6 +55,8 @@ def _read(document: Document, name: str, raw: Mapping[str, Any]) -> DestinationS
         "location": document.location(at, key=True),
         "cell_location": document.location((*at, "cell")),
     }
+    if "shard" in raw:
+        given["cell"] = conventions.shard_name(raw["cell"], raw["shard"])
     if "settle" in raw:
         given["settle"] = durations.seconds(raw["settle"]) or 0.0
     if "server" in raw:

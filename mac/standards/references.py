@@ -23,6 +23,7 @@ from mac.standards import (
     objectives,
     probes,
     record,
+    scale,
     sensors,
     standard,
     teams,
@@ -87,6 +88,7 @@ def _project(written: Written) -> Iterator[Problem]:
     yield from teams.check_maintenance(settings.maintenance, document, written)
     yield from destinations.check(settings.destinations, document)
     yield from events.check(settings.events, document)
+    yield from scale.check(settings.scale, document)
     if settings.alertmanager_api:
         yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)
     if settings.query:
