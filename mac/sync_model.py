@@ -91,9 +91,9 @@ def figures(built: Built, coverage: float) -> Figures:
     rules: Counter[tuple[str, str]] = Counter()
     for entry in entries:
         if entry["kind"] == "targets":
-            targets[entry["cell"]] += entry["targets"]
+            targets[entry.get("cell", "")] += entry["targets"]
         elif entry["kind"] == "rules":
-            rules.update((entry["cell"], rule["type"]) for rule in entry["rules"])
+            rules.update((entry.get("cell", ""), rule["type"]) for rule in entry["rules"])
     plan: Counter[tuple[str, str]] = Counter()
     for change in built.plan.changes:
         plan[change.kind, change.action] += change.count

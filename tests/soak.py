@@ -202,7 +202,7 @@ class Soak:
         self.proxy.mode = ""
 
     def _no_remote(self) -> None:
-        """Whoever connects is turned away; what is under way comes to its end, as on a living server."""
+        """Whoever connects is turned away; what is under way comes to its end."""
         (self.folder / "away").touch()
         self._pause()
         (self.folder / "away").unlink()

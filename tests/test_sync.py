@@ -522,6 +522,7 @@ def test_one_round_has_the_exit_code_of_what_failed(world: World, mac: Mac) -> N
         ["--listen", "9877"],
         ["--interval", "soon"],
         ["--interval", "0s"],
+        ["--to", "nowhere"],
     ],
 )
 def test_options_that_make_no_sense_are_refused(world: World, mac: Mac, options: list[str]) -> None:

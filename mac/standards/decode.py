@@ -47,16 +47,7 @@ from mac.model import (
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import (
-    access,
-    destinations,
-    events,
-    kubernetes,
-    objectives,
-    record,
-    scale,
-    sensors,
-)
+from mac.standards import access, destinations, events, kubernetes, objectives, record, scale, sensors
 
 Raw = Mapping[str, Any]
 

@@ -87,7 +87,7 @@ def command(
     session.root = str(root)
     if ctx.invoked_subcommand:
         return errors.DONE
-    from mac import forecasting, guards
+    from mac import delivery, forecasting, guards
     from mac.sync import Abandoned, Settings, Sync
     from mac.sync_log import Log
     from mac.sync_metrics import Metrics
@@ -104,6 +104,8 @@ def command(
     )
     if allow and not once:
         raise click.UsageError("--allow needs --once: a guard is opened for one round")
+    if names:
+        delivery.chosen_from(delivery.settings(root), names)  # a wrong name is told before anything begins
     if once:
         sync = Sync(settings, progress=_progress(log, session.verbose))
         with _ended_by_signals(sync, log):
