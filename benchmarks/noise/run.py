@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             entry = _entry(scene, found)
             runs = sorted([*(r for r in runs if _key(r) != _key(entry)), entry], key=_key)
             print(report.lines(entry), flush=True)
-            if options.docs and not first:
+            if options.docs and not first and not options.add:
                 PICTURES.mkdir(parents=True, exist_ok=True)
                 (PICTURES / "noise-day.svg").write_text(_day(scene, found), encoding="utf-8")
             first = first or (scene, found)
