@@ -178,10 +178,10 @@ CODES: dict[str, str] = {
     "text-template": "a Go template in a generated text is not whole",
     "engine-rejects": "promtool, amtool or the blackbox exporter refuses a generated file",
     "sensor-target": "State Manager cannot tell by tags which machines a sensor is for",
-    "operator-inexpressible": "what the objects of the Prometheus Operator have no place for",
-    "manifest-too-large": "an object that Kubernetes would not keep",
     "foreign-file": "a file that mac did not write is in the way",
     "edited-file": "a generated file was changed by hand",
+    "operator-inexpressible": "what the objects of the Prometheus Operator have no place for",
+    "manifest-too-large": "an object that Kubernetes would not keep",
     # deployment
     "unknown-cell": "a destination is to get the files of a cell that was not generated",
     "over-quota": "what is deployed is larger than its destination takes",

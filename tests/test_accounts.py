@@ -38,7 +38,7 @@ from mac.snapshot import read as read_stored
 from mac.standards import decode
 from tests import aws_fleet as fleet
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOW = datetime(2096, 11, 23, 12, tzinfo=UTC)  # long after the embedded AWS launches anything
 SQS = ("sqs-queue",)
 THROTTLED = fleet.json_refusal("ThrottlingException")
 
@@ -364,14 +364,14 @@ def test_what_was_not_read_for_longer_than_max_age_is_a_problem(organization: di
     assert outdated(found, config, NOW + timedelta(hours=24)) == []
     (problem,) = outdated(found, config, NOW + timedelta(hours=25))
     assert (problem.code, problem.severity) == ("inventory-outdated", Severity.WARNING)
-    assert "2026-11-23T12:00:00Z" in problem.message
+    assert "2096-11-23T12:00:00Z" in problem.message
     (strict,) = outdated(found, config, NOW + timedelta(hours=25), strict=True)
     assert strict.severity is Severity.ERROR
 
 
 # --- the first minutes of a machine ------------------------------------------------------------------
 
-LAUNCHED = "2026-11-23T11:55:00Z"
+LAUNCHED = "2096-11-23T11:55:00Z"
 
 
 def thing(kind: str, name: str, **more: Any) -> Resource:

@@ -20,9 +20,9 @@ from mac.problems import AwsError, ProblemsError
 from mac.snapshot import digest, to_bytes
 from tests import aws_fleet as fleet
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOW = datetime(2096, 11, 23, 12, tzinfo=UTC)  # long after the embedded AWS launches anything
 LATER = NOW + timedelta(hours=1)
-SINCE = "2026-11-23T12:00:00Z"
+SINCE = "2096-11-23T12:00:00Z"
 EC2, SQS, LAMBDA = ("ec2-instance",), ("sqs-queue",), ("lambda-function",)
 
 
@@ -178,7 +178,7 @@ def test_a_denied_scope_keeps_its_resources_while_the_others_move(account: Accou
     assert ids(second, "sqs-queue") == ["new", "old"]
     status = next(s for s in second.scopes if s.scope.kind == "ec2-instance")
     assert status.state is ScopeState.DENIED
-    assert status.since == "2026-11-23T13:00:00Z"
+    assert status.since == "2096-11-23T13:00:00Z"
     assert status.reason == (
         "DescribeInstances: UnauthorizedOperation: You are not authorized to perform this operation."
     )

@@ -223,7 +223,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(
             finally:
                 os.close(running_pid)
             for pid, descriptor in descriptors.items():
-                assert select.select([descriptor], [], [], 5)[0], f"process {pid} is still there"
+                assert select.select([descriptor], [], [], 30)[0], f"process {pid} is still there"
         assert not running.running
         assert running.stop() == 130
     assert list(tmp_path.glob("mac-demo-*")) == []

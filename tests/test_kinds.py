@@ -23,7 +23,7 @@ from mac.snapshot import to_bytes
 from tests import aws_fleet as fleet
 from tests.recorded import Call, read
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOW = datetime(2096, 11, 23, 12, tzinfo=UTC)  # long after the embedded AWS launches anything
 PLACE = Place("111122223333", "eu-west-1", "aws", ("eu-west-1",))
 SERVED = (
     "autoscaling-group",

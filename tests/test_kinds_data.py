@@ -20,7 +20,7 @@ from mac.snapshot import to_bytes
 from tests import aws_fleet as fleet
 from tests.recorded import ACCOUNT, PLACE, Call, read
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOW = datetime(2096, 11, 23, 12, tzinfo=UTC)  # long after the embedded AWS launches anything
 MADE = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
 
 SERVED = (
