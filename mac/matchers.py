@@ -1,9 +1,9 @@
-"""Alertmanager's label matchers: reading them, matching labels, and whether several can hold at once."""
+"""Alertmanager's label matchers: reading, writing and matching them; whether several can hold at once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -85,3 +85,26 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _unescaped(match: re.Match[str]) -> str:
     return "\n" if match[1] == "n" else match[1]
+
+
+# --- writing them ------------------------------------------------------------------------------------
+
+
+def equals(label: str, value: str) -> str:
+    return f'{label}="{escaped(value)}"'
+
+
+def any_of(label: str, values: Sequence[str]) -> str:
+    """A matcher for values that people wrote: whatever they hold, it means just them."""
+    if len(values) == 1:
+        return equals(label, values[0])
+    return f'{label}=~"{escaped("|".join(re.escape(value) for value in sorted(values)))}"'
+
+
+def one_of(label: str, values: Iterable[str]) -> str:
+    # Names of standards, services and severities are plain words, so nothing needs escaping for RE2.
+    return f'{label}=~"{"|".join(sorted(escaped(str(v)) for v in values))}"'
+
+
+def escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

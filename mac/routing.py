@@ -1,21 +1,15 @@
-"""Who is told, and what is not said: Alertmanager's routes, receivers, time intervals and inhibition."""
+"""Who is told, and when: Alertmanager's routes, receivers and time intervals."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mac import conventions, intervals, watchers
-from mac.kinds import monitoring
-from mac.model import AlertSeverity, Catalog, Maintenance, MuteTime, Project, Receiver, Standard, Team
+from mac import conventions, inhibition, intervals
+from mac.matchers import any_of, equals
+from mac.model import AlertSeverity, Catalog, Maintenance, MuteTime, Project, Receiver, Team
 
 Document = dict[str, Any]
-
-# Only within one Prometheus: an outage in one region says nothing about the other.
-_SAME_PLACE = [conventions.ENVIRONMENT, conventions.CELL]
-_ABSENT = re.compile(r"\babsent(_over_time)?\s*\(")
-_SAME_SERVICE = [conventions.SERVICE, *_SAME_PLACE]
 
 # What a person reads first: the service, what is wrong in words, where runbook and dashboard are. A team's
 # own fields win over these.
@@ -53,24 +47,7 @@ def alertmanager(catalog: Catalog) -> Document:
             *(intervals.weekly(_interval_name(t, mute), mute) for t in teams for mute in t.mute_times),
             *(intervals.window(conventions.maintenance(w.name), w) for w in windows),
         ],
-        "inhibit_rules": [
-            *_outages_mute_details(catalog),
-            *_one_blindness_is_told(catalog),
-            *_explanations(catalog),
-            *_dependents_wait(
-                conventions.STANDARD,
-                [
-                    *((name, standard.depends_on) for name, standard in catalog.standards.items()),
-                    *_objectives(catalog),
-                ],
-                _SAME_SERVICE,
-            ),
-            *_dependents_wait(
-                conventions.SERVICE,
-                ((name, service.depends_on) for name, service in catalog.services.items()),
-                _SAME_PLACE,
-            ),
-        ],
+        "inhibit_rules": inhibition.rules(catalog),
         "receivers": [receivers[name] for name in sorted(receivers)],
     }
 
@@ -127,8 +104,8 @@ def _heartbeats(project: Project, teams: Iterable[Team], receivers: dict[str, Do
                 {
                     "receiver": name,
                     "matchers": [
-                        _equals("alertname", conventions.HEARTBEAT),
-                        _equals(conventions.STANDARD, conventions.HEARTBEAT_STANDARD),
+                        equals("alertname", conventions.HEARTBEAT),
+                        equals(conventions.STANDARD, conventions.HEARTBEAT_STANDARD),
                     ],
                     # Of a cell that is divided each shard sends one, and so does the ruler.
                     "group_by": [conventions.CELL, *([conventions.SHARD] if project.scale.sharding else [])],
@@ -166,7 +143,7 @@ class _Routes:
         always = tuple(name for name, match in self._mutes if not match)
         return {
             "receiver": self._receiver(AlertSeverity.PAGE),
-            "matchers": [_equals(conventions.TEAM, self._team.name)],
+            "matchers": [equals(conventions.TEAM, self._team.name)],
             "routes": self._branches([(n, m) for n, m in self._mutes if m], always, {}),
         }
 
@@ -186,14 +163,14 @@ class _Routes:
                 found.append(
                     {
                         "receiver": self._receiver(AlertSeverity.PAGE),
-                        "matchers": [_any_of(label, values) for label, values in sorted(match.items())],
+                        "matchers": [any_of(label, values) for label, values in sorted(match.items())],
                         "routes": self._branches(mutes[n + 1 :], (*muted, name), both),
                     }
                 )
         apart = [
             {
                 "receiver": self._receiver(AlertSeverity.PAGE),
-                "matchers": [_equals(conventions.ENVIRONMENT, environment)],
+                "matchers": [equals(conventions.ENVIRONMENT, environment)],
                 "routes": self._leaves(muted, environment),
             }
             for environment in sorted(self._team.environments)
@@ -207,7 +184,7 @@ class _Routes:
         """Who is told of a severity: in working hours, and otherwise if that is somebody else."""
         team = self._team
         special = severity in team.environments.get(environment, ())
-        matchers = [_equals(conventions.SEVERITY, severity)]
+        matchers = [equals(conventions.SEVERITY, severity)]
         route: Document = {
             "receiver": self._receiver(severity, environment if special else ""),
             "matchers": matchers,
@@ -238,7 +215,7 @@ class _Routes:
         below = [
             {
                 "receiver": route["receiver"],
-                "matchers": [_equals(conventions.REMINDER, reminder)],
+                "matchers": [equals(conventions.REMINDER, reminder)],
                 "group_by": [conventions.SERVICE, conventions.ENVIRONMENT, "alertname"],
                 "repeat_interval": reminder,
                 **times,
@@ -292,127 +269,3 @@ def _configs(receivers: Iterable[Receiver], *, resolved: bool = True) -> Mapping
 
 def _interval_name(team: Team, mute: MuteTime) -> str:
     return conventions.mute_time(team.name, mute.name)
-
-
-# --- inhibition --------------------------------------------------------------------------------------
-
-
-def _outages_mute_details(catalog: Catalog) -> Iterator[Document]:
-    """While a service is down, its tickets wait, and while a part of the cell is, those of all services;
-    pages and outages themselves are never muted by this, nor that monitoring works.
-    """
-    targets = [
-        _one_of(conventions.SEVERITY, [AlertSeverity.TICKET, AlertSeverity.INFO]),
-        f'{conventions.OUTAGE}!="true"',
-        f'{conventions.STANDARD}!="{conventions.HEARTBEAT_STANDARD}"',
-    ]
-    outage = _equals(conventions.OUTAGE, "true")
-    yield {"source_matchers": [outage], "target_matchers": targets, "equal": _SAME_SERVICE}
-    if any(alert.whole_cell for standard in catalog.standards.values() for alert in standard.alerts):
-        yield {
-            "source_matchers": [outage, _equals(conventions.REACH, conventions.CELL)],
-            "target_matchers": targets,
-            "equal": [conventions.CELL],
-        }
-
-
-def _explanations(catalog: Catalog) -> Iterator[Document]:
-    """While an alert fires, others of its service that say the same with less right are muted."""
-    explained: dict[tuple[str, ...], list[str]] = {}
-    for standard in catalog.standards.values():
-        for alert in standard.alerts:
-            if alert.explained_by:
-                explained.setdefault(tuple(sorted(alert.explained_by)), []).append(alert.alert)
-    for sources, alerts in sorted(explained.items()):
-        yield {
-            "source_matchers": [_one_of("alertname", sources)],
-            "target_matchers": [_one_of("alertname", alerts)],
-            "equal": _SAME_SERVICE,
-        }
-
-
-def _one_blindness_is_told(catalog: Catalog) -> Iterator[Document]:
-    """While a cell's CloudWatch exporter is down, no resource is told to lack its metrics.
-
-    What still fires because of a value is told: it may be true.
-    """
-    source = next((s.name for s in catalog.standards.values() if _watches_cloudwatch(s)), "")
-    readers = [s for s in catalog.standards.values() if s.cloudwatch is not None]
-    absences = [a.alert for s in readers for a in s.alerts if _ABSENT.search(a.expr.text)]
-    read = {standard.name for standard in readers}
-    objectives = {
-        conventions.slo_standard(slo.name)
-        for service in catalog.services.values()
-        for slo in service.slos
-        if slo.standard in read
-    }
-    targets = (
-        [_one_of("alertname", absences)] if absences else [],
-        [_equals("alertname", conventions.SLO_ABSENT), _one_of(conventions.STANDARD, objectives)]
-        if objectives
-        else [],
-    )
-    for matchers in targets if source else ():
-        if matchers:
-            yield {
-                "source_matchers": [
-                    _equals(conventions.STANDARD, source),
-                    _equals(conventions.OUTAGE, "true"),
-                ],
-                "target_matchers": [*matchers, f'{conventions.STANDARD}!="{_escaped(source)}"'],
-                "equal": [conventions.CELL],
-            }
-
-
-def _watches_cloudwatch(standard: Standard) -> bool:
-    clauses = standard.applies_to.any_of
-    return standard.applies_to.kind == monitoring.NAME and any(
-        watchers.CLOUDWATCH_EXPORTER in clause.get(conventions.ROLE, ()) for clause in clauses
-    )
-
-
-def _dependents_wait(
-    label: str, depends_on: Iterable[tuple[str, Sequence[str]]], equal: Sequence[str]
-) -> list[Document]:
-    """While something is down, what depends on it is muted. `label` names both; `equal`: where they meet."""
-    return [
-        {
-            "source_matchers": [_equals(conventions.OUTAGE, "true"), _one_of(label, needed)],
-            "target_matchers": [_equals(label, name)],
-            "equal": list(equal),
-        }
-        for name, needed in sorted(depends_on)
-        if needed
-    ]
-
-
-def _objectives(catalog: Catalog) -> Iterable[tuple[str, Sequence[str]]]:
-    """What is down explains why an error budget goes: SLOs wait for the standards that measure them."""
-    needed: dict[str, set[str]] = {}
-    for service in catalog.services.values():
-        for slo in service.slos:
-            base = catalog.standards.get(slo.standard)
-            if base is not None:
-                names = needed.setdefault(conventions.slo_standard(slo.name), set())
-                names.update((base.name, *base.depends_on))
-    return [(name, sorted(names)) for name, names in sorted(needed.items())]
-
-
-def _equals(label: str, value: str) -> str:
-    return f'{label}="{_escaped(value)}"'
-
-
-def _any_of(label: str, values: Sequence[str]) -> str:
-    """A matcher for values that people wrote: whatever they hold, it means just them."""
-    if len(values) == 1:
-        return _equals(label, values[0])
-    return f'{label}=~"{_escaped("|".join(re.escape(value) for value in sorted(values)))}"'
-
-
-def _one_of(label: str, values: Iterable[str]) -> str:
-    # Names of standards, services and severities are plain words, so nothing needs escaping for RE2.
-    return f'{label}=~"{"|".join(sorted(_escaped(str(v)) for v in values))}"'
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
