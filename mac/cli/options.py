@@ -74,6 +74,17 @@ def output(meaning: str) -> Callable[[F], F]:
     )
 
 
+def destinations(meaning: str) -> Callable[[F], F]:
+    """Gives the command `names: tuple[str, ...]`, of destinations. `meaning`: what is done with each."""
+    return click.option(
+        "--to",
+        "names",
+        metavar="NAME",
+        multiple=True,
+        help=f"{meaning} this destination of mac.yaml; may be given several times.  [default: all]",
+    )
+
+
 def allow(function: F) -> F:
     """Gives the command `allow: frozenset[str]`, the names of guards that are open for this run."""
     return click.option(

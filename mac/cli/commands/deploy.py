@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 @click.group(invoke_without_command=True, epilog="Example: mac deploy --to prometheus --dry-run")
 @options.root
-@click.option(
-    "--to",
-    "names",
-    metavar="NAME",
-    multiple=True,
-    help="Deploy to this destination of mac.yaml; may be given several times.  [default: all]",
-)
+@options.destinations("Deploy to")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option(
     "--revision",

@@ -11,13 +11,7 @@ from mac.cli import errors, options, progress
 
 @click.command(epilog="Example: mac drift --fail --metrics /var/lib/node_exporter/mac_drift.prom")
 @options.root
-@click.option(
-    "--to",
-    "names",
-    metavar="NAME",
-    multiple=True,
-    help="Look at this destination of mac.yaml; may be given several times.  [default: all]",
-)
+@options.destinations("Look at")
 @click.option("--revision", metavar="REV", default="HEAD", show_default=True, help="What is meant to run.")
 @click.option(
     "--live",

@@ -33,13 +33,7 @@ NOWHERE = "none"
     help="How often all of AWS is read.",
 )
 @click.option("--once", is_flag=True, help="One round, then end: 0 when nothing failed.")
-@click.option(
-    "--to",
-    "names",
-    metavar="NAME",
-    multiple=True,
-    help="Deploy to this destination of mac.yaml; may be given several times.  [default: all]",
-)
+@options.destinations("Deploy to")
 @click.option("--no-push", is_flag=True, help="Commit, and leave the remote alone.")
 @options.allow
 @click.option("--engines", is_flag=True, help="Fail when promtool or amtool is missing.")
