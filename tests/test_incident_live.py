@@ -22,7 +22,8 @@ from webhook import Webhook
 from mac import conventions, emit, init, pipeline, servers, snapshot
 from mac.model import Resource
 
-PATIENCE = "15s"
+# Of the service that scales in, long enough for a slow machine to generate and reload while its alert waits.
+PATIENCE = {"query": "60s", "scheduler": "15s"}
 PORT = 9100
 # As the node exporter 1.x writes them.
 METRICS = b"""\
@@ -116,9 +117,9 @@ def root(tmp_path: Path) -> Path:
         ("min: 1m", "min: 1s"),
         ("interval: 30s, timeout: 10s", "interval: 1s, timeout: 1s"),
     )
-    shortened = f"\n  parameters: {{host: {{boot_time: 3s, outage_patience: {PATIENCE}}}}}\n"
-    edit(path / "standards/services/query.yaml", ("\n  tier: 2\n", "\n  tier: 2" + shortened))
-    edit(path / "standards/services/scheduler.yaml", ("\n  tier: 2\n", "\n  tier: 2" + shortened))
+    for service, patience in PATIENCE.items():
+        shortened = f"\n  parameters: {{host: {{boot_time: 3s, outage_patience: {patience}}}}}\n"
+        edit(path / f"standards/services/{service}.yaml", ("\n  tier: 2\n", "\n  tier: 2" + shortened))
     return path
 
 
