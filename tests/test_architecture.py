@@ -32,7 +32,7 @@ NEIGHBOURS = {
     ("coverage", "bind"),
     ("render", "bind"),
     ("routingtest", "rules"),
-    ("ruletest", "rules"),
+    ("ruletest_cases", "rules"),
     *(("site", name) for name in ("bind", "coverage", "coverage_report", "rules")),
 }
 
