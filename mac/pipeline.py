@@ -36,6 +36,7 @@ from mac import (
     snapshot,
     standards,
     templates,
+    unbound,
     validate,
     write,
 )
@@ -98,7 +99,7 @@ def build(
             bindings = divided(catalog, bindings, place.tree(request.base)[1])
         found += bindings.problems
         if not bindings.bindings and guards.UNBOUND not in request.allow:
-            found.append(bind.nothing_bound(catalog, bindings))
+            found.append(unbound.nothing_bound(catalog, bindings.unbound))
             raise ProblemsError(found)
     with clock.stage("render"):
         progress("render", f"{len(bindings.bindings)} bindings")
