@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mac import conventions, declared, endpoints, exemptions, objectives, settled, unbound, watchers
+from mac import conventions, declared, endpoints, exemptions, objectives, tag_parameters, unbound, watchers
 from mac.declared import Declared
 from mac.kinds import all_kinds, monitoring
 from mac.labels import labels as labels_of
@@ -90,7 +90,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
             watched += 1
         if watched:
             bound += 1
-            settled.note_unknown(resource, chosen, notes)
+            tag_parameters.note_unknown(resource, chosen, notes)
         elif chosen:
             left.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
         else:
@@ -236,15 +236,15 @@ def _binding(
     cell, environment, service, standard_name = key
     standard = catalog.standards[standard_name]
     document = catalog.services.get(service)
-    common = settled.of_service(catalog, standard, environment, document)
+    settled = _settled(catalog, standard, environment, document)
     tier = document.tier if document else catalog.project.default_tier
     members: list[Member] = []
     partitions: dict[str, dict[str, ParameterValue]] = {}
     sizes: dict[str, int] = defaultdict(int)
     for resource, labels in sorted(found, key=lambda pair: pair[0].sort_key):
-        own = settled.from_tags(standard, resource, common, notes)
+        own = tag_parameters.of(standard, resource, settled, notes)
         override = conventions.override(own)
-        partitions.setdefault(override, {**common, **own})
+        partitions.setdefault(override, {**settled, **own})
         sizes[override] += 1
         carried = {k: v for k, v in sorted(labels.items()) if k != conventions.TEAM}
         if override:
@@ -262,6 +262,21 @@ def _binding(
         partitions=tuple(Partition(o, partitions[o], sizes[o]) for o in sorted(partitions)),
         silenced=exemptions.silenced(document, standard_name, environment, today),
     )
+
+
+def _settled(
+    catalog: Catalog, standard: Standard, environment: str, service: Service | None
+) -> dict[str, ParameterValue]:
+    """Parameters of a standard for a service: its defaults, then the environment's, then the service's."""
+    layers = (
+        standard.defaults,
+        catalog.project.environments.get(environment, {}).get(standard.name, {}),
+        service.parameters.get(standard.name, {}) if service else {},
+    )
+    values: dict[str, ParameterValue] = {}
+    for layer in layers:
+        values.update((k, v) for k, v in layer.items() if k in standard.parameters)
+    return values
 
 
 def _team(

@@ -1,34 +1,19 @@
-"""The parameters of a standard for a service, and those that a resource's own tags set."""
+"""Parameters that a resource's own `mac:` tags set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mac import conventions, parameters
-from mac.model import Catalog, ParameterValue, Resource, Service, Standard
+from mac.model import ParameterValue, Resource, Standard
 from mac.notes import Notes, quoted
 from mac.problems import did_you_mean
 
 
-def of_service(
-    catalog: Catalog, standard: Standard, environment: str, service: Service | None
-) -> dict[str, ParameterValue]:
-    """Parameters of a standard for a service: its defaults, then the environment's, then the service's."""
-    layers = (
-        standard.defaults,
-        catalog.project.environments.get(environment, {}).get(standard.name, {}),
-        service.parameters.get(standard.name, {}) if service else {},
-    )
-    values: dict[str, ParameterValue] = {}
-    for layer in layers:
-        values.update((k, v) for k, v in layer.items() if k in standard.parameters)
-    return values
-
-
-def from_tags(
+def of(
     standard: Standard, resource: Resource, settled: Mapping[str, ParameterValue], notes: Notes
 ) -> dict[str, ParameterValue]:
-    """Parameters that the resource's `mac:` tags set, where they differ from the service's."""
+    """Those that differ from the service's, which are `settled`. What a tag sets wrongly is noted."""
     own: dict[str, ParameterValue] = {}
     for key, text in sorted(resource.tags.items()):
         if not key.startswith(conventions.PARAMETER_TAG_PREFIX):
