@@ -129,6 +129,7 @@ def _ask_aws(
     *,
     everything: bool = False,
     only: frozenset[Scope] | None = None,
+    giving_way: collect.GivingWay | None = None,
 ) -> Snapshot:
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     start = time.monotonic()
@@ -138,6 +139,7 @@ def _ask_aws(
         last,
         now=now,
         only=only,
+        giving_way=giving_way,
         progress=lambda step: progress("inventory", step.text(time.monotonic() - start)),
     )
 
@@ -335,7 +337,15 @@ def _inventory(
         kept = (home / conventions.SNAPSHOT_DIR for home in (place.home, request.root))
         last = next((folder for folder in kept if folder.exists()), place.home / conventions.SNAPSHOT_DIR)
         everything = guards.ACCOUNTS in request.allow
-        state = _ask_aws(catalog, last, request.now, progress, everything=everything, only=request.only)
+        state = _ask_aws(
+            catalog,
+            last,
+            request.now,
+            progress,
+            everything=everything,
+            only=request.only,
+            giving_way=request.giving_way,
+        )
         if guards.STALE not in request.allow:
             incomplete.refuse_silence(state)
     return state, [
