@@ -17,6 +17,7 @@ from mac import accounts, config_aggregator, reading
 from mac.answers import CallError
 from mac.aws import Access, Aws
 from mac.durations import spell
+from mac.giving_way import GivingWay
 from mac.grace import settle
 from mac.kinds import Kind, all_kinds, aws_kinds
 from mac.kinds.kind import Place
@@ -65,18 +66,6 @@ _TOO_EARLY = 2.0  # seconds, in which clients are made and the pace says nothing
 
 Progress = Callable[[Step], None]
 """Told after each scope, by the calling thread."""
-
-
-@dataclass(slots=True)
-class GivingWay:
-    """Lets a reading of AWS end before it has read everything, for something that is more urgent.
-
-    `asked`: whether it is to; what is being read then is read to its end. `unread`: the scopes that it left
-    as they were known before; what is not known at all is never left.
-    """
-
-    asked: Callable[[], bool]
-    unread: frozenset[Scope] = frozenset()
 
 
 def scopes(config: InventoryConfig) -> tuple[Scope, ...]:

@@ -50,6 +50,7 @@ from mac import (
     validate,
     write,
 )
+from mac.giving_way import GivingWay
 from mac.kinds import Kind
 from mac.model import Catalog, InventoryConfig, Scope, Snapshot
 from mac.problems import (
@@ -129,7 +130,7 @@ def _ask_aws(
     *,
     everything: bool = False,
     only: frozenset[Scope] | None = None,
-    giving_way: collect.GivingWay | None = None,
+    giving_way: GivingWay | None = None,
 ) -> Snapshot:
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     start = time.monotonic()

@@ -15,8 +15,8 @@ from mac.problems import Problem, RemoteError
 
 if TYPE_CHECKING:
     from mac.bind import Bindings
-    from mac.collect import GivingWay
     from mac.diff import Plan
+    from mac.giving_way import GivingWay
     from mac.record import Record
     from mac.render import Rendered
     from mac.snapshot_source import Source

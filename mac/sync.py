@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from mac import backoff, delivery, drifting, lock, pipeline
 from mac.backoff import Attempts
-from mac.collect import GivingWay
 from mac.deploy_model import Delivered, DeployError, Release
 from mac.drift_model import DriftReport
+from mac.giving_way import GivingWay
 from mac.model import Project, Scope
 from mac.problems import BusyError, MacError, ProblemsError
 from mac.run import Clock, Outcome, Progress, Request, silent

@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from mac import answers
-from mac.collect import GivingWay, Step, collect, scopes
+from mac.collect import Step, collect, scopes
+from mac.giving_way import GivingWay
 from mac.incomplete import problems
 from mac.model import Account, InventoryConfig, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import AwsError, ProblemsError
