@@ -1,4 +1,4 @@
-"""What a run is asked for, what it has built, and what it did: the values of `pipeline`."""
+"""What a run is asked for, what it has built, and what it did: the values of `pipeline` and `generating`."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from mac import backoff, delivery, drifting, lock, pipeline
+from mac import backoff, delivery, drifting, generating, lock, pipeline
 from mac.backoff import Attempts
 from mac.deploy_model import Delivered, DeployError, Release
 from mac.drift_model import DriftReport
@@ -48,7 +48,6 @@ _AT_ONCE = 8  # destinations
 _EVENT_WAIT = 20.0  # seconds of one question to the event source; a queue holds it for as long at most
 _EVENT_PAUSE = 5.0  # seconds after its first failure
 _JITTER = 0.1
-_LOCK_WAIT = 60.0  # seconds
 _LOCK_LOOK = 1.0  # seconds between two looks at whether to stop
 _REMOTE = "the remote"
 _TO_BE_ENDED = frozenset(["write", "commit", "push", DEPLOY])
@@ -205,7 +204,7 @@ class Sync:
 
     def _lock(self, held: ExitStack) -> None:
         """Takes the lock of the repository for the whole round. Raises BusyError."""
-        until = self.clock() + _LOCK_WAIT
+        until = self.clock() + lock.WAIT
         while True:
             try:
                 held.enter_context(
@@ -236,7 +235,7 @@ class Sync:
             giving_way=giving_way,
             lasting=True,
         )
-        outcome = pipeline.generate(request, self._watch, clock)
+        outcome = generating.generate(request, self._watch, clock)
         if asks:
             remote.note(_REMOTE, outcome.unreached is None, settings.interval, self.clock())
         return outcome

@@ -39,7 +39,7 @@ class Wake(Protocol):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What is kept in sync. `interval`: seconds between two full readings. `push`: to the remote, if there is
-    one. `names`: the destinations, all if none is named. The others are as in `pipeline.Request`.
+    one. `names`: the destinations, all if none is named. The others are as in `run.Request`.
     """
 
     root: Path

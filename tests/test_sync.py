@@ -284,7 +284,7 @@ def test_another_mac_in_the_same_clone_is_waited_for_and_then_named(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "_LOCK_LOOK", 0.01)
-    monkeypatch.setattr(sync, "_LOCK_WAIT", 0.3)
+    monkeypatch.setattr(lock, "WAIT", 0.3)
     said: list[str] = []
     looped = loop(world, progress=lambda stage, text: said.append(f"{stage} {text}"))
     with held(world.root):
