@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mac import collect, conventions, guards, incomplete, lock, snapshot, snapshot_source, write
+from mac.giving_way import GivingWay
 from mac.model import Catalog, Scope, Snapshot
 from mac.problems import Problem
 from mac.run import Progress, Request, silent
@@ -59,7 +60,15 @@ def requested(
         kept = [home / conventions.SNAPSHOT_DIR for home in homes]
         last = next((folder for folder in kept if folder.exists()), kept[0])
         everything = guards.ACCOUNTS in request.allow
-        state = _ask_aws(catalog, last, request.now, progress, everything=everything, only=request.only)
+        state = _ask_aws(
+            catalog,
+            last,
+            request.now,
+            progress,
+            everything=everything,
+            only=request.only,
+            giving_way=request.giving_way,
+        )
         if guards.STALE not in request.allow:
             incomplete.refuse_silence(state)
     return state, [
@@ -76,6 +85,7 @@ def _ask_aws(
     *,
     everything: bool = False,
     only: frozenset[Scope] | None = None,
+    giving_way: GivingWay | None = None,
 ) -> Snapshot:
     last = snapshot.read(stored) if stored.exists() else Snapshot()
     start = time.monotonic()
@@ -85,5 +95,6 @@ def _ask_aws(
         last,
         now=now,
         only=only,
+        giving_way=giving_way,
         progress=lambda step: progress("inventory", step.text(time.monotonic() - start)),
     )
