@@ -29,7 +29,6 @@ from mac.sync_model import (
     DEPLOY,
     DRIFT,
     EVENTS,
-    GOOD,
     LOCK,
     PUSH,
     Failure,
@@ -177,7 +176,7 @@ class Sync:
             if clock.last != LOCK:
                 with _told_as(DEPLOY, failures), clock.stage(DEPLOY):
                     delivered = self._deploy(outcome, waiting)
-            failures += [Failure(DEPLOY, _of(one)) for one in delivered if one.state not in GOOD]
+            failures += [Failure(DEPLOY, _of(one)) for one in delivered if not one.good]
             unread = giving_way.unread if giving_way else frozenset()
             whole = (only is None or giving_way is not None) and not unread
             if unread and counted:
@@ -257,8 +256,7 @@ class Sync:
             due, release, at_once=_AT_ONCE, progress=lambda name: self.progress(DEPLOY, f"to {name}")
         )
         for one in done:
-            good, now = one.state in GOOD, self.clock()
-            self._attempts[one.name].note(what, good, self.settings.interval, now)
+            self._attempts[one.name].note(what, one.good, self.settings.interval, self.clock())
         return done
 
     def _drift(self, outcome: Outcome) -> DriftReport | None:

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mac.deploy_model import Delivered, State
+from mac.deploy_model import Delivered
 from mac.drift_model import DriftReport
 from mac.model import Scope, ScopeStatus
 from mac.problems import MacError, Problem, ProblemsError
 from mac.run import Built, Judge, Stage
-
-GOOD = frozenset([State.DEPLOYED, State.UNCHANGED])
 
 LOCK, PUSH, DEPLOY, DRIFT, EVENTS = "lock", "push", "deploy", "drift", "events"
 STAGES = (
