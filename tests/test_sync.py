@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -33,7 +32,7 @@ from mac.sync_metrics import Metrics
 from mac.sync_model import Failure, Figures, Round
 from mac.sync_schedule import APART, Reading, Schedule
 from tests import aws_fleet as fleet
-from tests import syncing
+from tests import syncing, systemd
 from tests.syncing import World, git
 
 Mac = Callable[..., Result]
@@ -629,20 +628,11 @@ def test_an_address_that_is_taken_is_told(world: World, mac: Mac) -> None:
     assert "cannot listen on 127.0.0.1:" in done.stderr
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@systemd.needed
 def test_systemd_finds_nothing_wrong_with_the_unit(world: World, mac: Mac, tmp_path: Path) -> None:
     done = mac("sync", "-C", world.root, "unit", "--", "--interval", "2m")
     assert done.exit_code == 0, done.output
-    path = tmp_path / "mac-sync.service"
-    path.write_text(done.stdout.replace("User=mac", "User=root"))  # the user is not made yet
-    checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    about_it = [line for line in checked.stderr.splitlines() if path.name in line]
-    assert (checked.returncode, about_it) == (0, [])
+    systemd.check(done.stdout, tmp_path / "mac-sync.service")
     assert f"sync --root {world.root} --interval 2m" in done.stdout
 
 
