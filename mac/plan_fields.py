@@ -6,7 +6,8 @@ The whole of both values is in the JSON of a plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from mac import report
 from mac.diff import FieldChange
@@ -26,11 +27,13 @@ def lines(field: FieldChange) -> Iterator[str]:
     if field.old is None and field.new is None:
         yield f"{_shown(field.field)}: differs from one to the other"
         return
-    parts = list(_parts(field.field, field.old, field.new))
-    for path, old, new in parts[:_PARTS]:
-        yield from _part(path, old, new)
-    if len(parts) > _PARTS:
-        yield f"{_shown(field.field)}: differs in {len(parts) - _PARTS} more places"
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, old, new in _parts(field.field, field.old, field.new):
+        alike[_value(old), _value(new)].append(path)
+    for (before, after), paths in [*alike.items()][:_PARTS]:
+        yield from _part(paths, before, after)
+    if left := sum(map(len, [*alike.values()][_PARTS:])):
+        yield f"{_shown(field.field)}: differs in {_more(left)}"
 
 
 def _parts(path: str, old: Json, new: Json) -> Iterator[tuple[str, Json, Json]]:
@@ -54,14 +57,19 @@ def _name(element: Json, number: int) -> str:
     return str(names[0]) if names else str(number)
 
 
-def _part(path: str, old: Json, new: Json) -> Iterator[str]:
-    before, after = _value(old), _value(new)
-    if len(before) + len(after) + len(path) <= _WIDE:
-        yield f"{_shown(path)}: {before} → {after}"
+def _part(paths: Sequence[str], old: str, new: str) -> Iterator[str]:
+    """What differs in the same way at all of these places."""
+    place = _shown(paths[0]) + (f" (and in {_more(len(paths) - 1)})" if len(paths) > 1 else "")
+    if len(old) + len(new) + len(place) <= _WIDE:
+        yield f"{place}: {old} → {new}"
         return
-    yield f"{_shown(path)}:"
-    for sign, part in zip("-+", _differing(before, after), strict=True):
+    yield f"{place}:"
+    for sign, part in zip("-+", _differing(old, new), strict=True):
         yield f"  {sign} {part}"
+
+
+def _more(count: int) -> str:
+    return f"{count} more place{'' if count == 1 else 's'}"
 
 
 def _differing(old: str, new: str) -> tuple[str, str]:

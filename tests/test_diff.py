@@ -529,8 +529,25 @@ def test_of_variables_of_a_dashboard_the_one_that_changes_is_named() -> None:
     assert max(map(len, lines)) < 200
 
 
+def test_what_changes_alike_in_several_variables_is_shown_once() -> None:
+    def variables(metric: str) -> dict[str, Any]:
+        queries = ("query_result", "label_values") * 3
+        return {
+            "list": [
+                {"name": f"{query}{n}", "query": f"{query}({metric}, {'x' * 60})"}
+                for n, query in enumerate(queries)
+            ]
+        }
+
+    shown = plan_report.text(changed_dashboard("templating", variables("up"), variables("down")))
+    assert [line.strip() for line in shown.splitlines() if "templating" in line] == [
+        f"templating.list[{name}].query (and in 2 more places):"
+        for name in ("query_result0", "label_values1")
+    ]
+
+
 def test_a_field_that_differs_in_many_places_tells_how_many_are_left_out() -> None:
-    old, new = ({f"key-{n}": f"{side} {'x' * 30}" for n in range(40)} for side in ("old", "new"))
+    old, new = ({f"key-{n}": f"{side} {n} {'x' * 30}" for n in range(40)} for side in ("old", "new"))
     lines = plan_report.text(changed_dashboard("settings", old, new)).splitlines()
     assert [line.strip() for line in lines if "more" in line] == ["settings: differs in 34 more places"]
 
