@@ -19,13 +19,9 @@ from mac.agent import Agent, Round, Watch
 from mac.backoff import LONGEST_PAUSE
 from mac.deploy_model import State
 from tests import systemd
+from tests.running_git import git
 
 Mac = Callable[..., Result]
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 @dataclass(frozen=True)

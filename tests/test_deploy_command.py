@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,14 +16,10 @@ from mac import generating, guards, http, init, pipeline, servers, standards
 from mac import snapshot as snapshots
 from mac.deploy_model import DestinationType, State
 from tests import builders
+from tests.running_git import git
 
 Mac = Callable[..., Result]
 CELL = "main-us-east-1"
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def generate(root: Path, machines: int) -> None:

@@ -24,6 +24,7 @@ from mac.run import Outcome
 from tests import builders
 from tests.builders import instance
 from tests.conftest import Ran, mac_argv
+from tests.running_git import git
 
 HOSTS = 40
 
@@ -35,11 +36,6 @@ def fleet(numbers: range = range(1, HOSTS + 1), service: str = "ingest") -> list
 def measured(problems: Iterable[Problem]) -> list[Problem]:
     """Without those of SLOs that the small fleet of a test cannot measure."""
     return [p for p in problems if p.code != "slo-unbound"]
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def tree(root: Path) -> dict[str, bytes]:
