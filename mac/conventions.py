@@ -74,6 +74,9 @@ CLOUDWATCH_JOB, BLACKBOX_JOB = "cloudwatch", "blackbox"
 BLACKBOX_CONFIG = "exporters/blackbox.yml"
 PROBE_JOB_PREFIX = "probe-"
 
+ZONE_LOST = "zone:lost:bool"
+"""The zones whose loss ZoneUnreachable tells, so that others need not. Where nothing records it there are none."""
+
 SHARD_ALIVE, SHARD_SILENT = "shard:alive:bool", "ShardSilent"
 SHARD_STANDARD = "shard"
 """What each shard records of itself, and the alert of the ruler that misses it."""
