@@ -75,7 +75,7 @@ BLACKBOX_CONFIG = "exporters/blackbox.yml"
 PROBE_JOB_PREFIX = "probe-"
 
 ZONE_LOST = "zone:lost:bool"
-"""The zones whose loss ZoneUnreachable tells, so that others need not. Where nothing records it there are none."""
+"""The zones whose loss ZoneUnreachable tells, so that others need not; none where nothing records it."""
 
 SHARD_ALIVE, SHARD_SILENT = "shard:alive:bool", "ShardSilent"
 SHARD_STANDARD = "shard"
@@ -85,6 +85,7 @@ SLO_STANDARD_PREFIX = "slo-"
 SLO_RUNBOOK = "slo.md"
 SLO_OBJECTIVE = "service:slo_objective:ratio"
 SLO_BUDGET_REMAINING = "service:slo_error_budget_remaining:ratio"
+SLO_BURNS_FAST = "service:slo_burns_fast:ratio"
 SLO_FAST, SLO_SLOW, SLO_ABSENT = "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "SliAbsent"
 SLO_REMINDER = "1d"  # of ErrorBudgetBurnSlow
 SLO_ALERTS = (SLO_FAST, SLO_SLOW, SLO_ABSENT)
