@@ -207,7 +207,9 @@ def mean(found: World, group: str, job: str, name: str, **labels: str) -> Floats
     """Over the machines of a group that have been there since before the world."""
     members = [m for m in found.machines if m.group.name == group and m.launched < 0 and m.leaving == INF]
     read = [up(found, m, job) if name == "up" else values(found, m, job, name, **labels) for m in members]
-    return np.asarray(np.nanmean(np.vstack(read), axis=0))
+    whole = np.vstack(read)
+    told = (~np.isnan(whole)).sum(axis=0)
+    return np.asarray(np.where(told > 0, np.nansum(whole, axis=0) / np.maximum(told, 1), np.nan))
 
 
 def caching_failures(found: World) -> Floats:
