@@ -18,7 +18,6 @@ from mac.backoff import Attempts
 from mac.deploy_model import Delivered, State
 from mac.problems import MacError
 
-_LOCK_WAIT = 60.0  # seconds
 _JITTER = 0.1  # agents that were started together shall not fetch together
 _GOOD = frozenset([State.DEPLOYED, State.UNCHANGED])
 
@@ -72,7 +71,7 @@ class Agent:
         watch = self.watch
         commit = ""
         try:
-            with lock.locked(watch.root, _LOCK_WAIT):
+            with lock.locked(watch.root, lock.WAIT):
                 repository = git.open(watch.root)
                 commit, unreached = self._newest(repository)
                 if not self._attempts.wants(commit, self.clock()):

@@ -29,6 +29,7 @@ from mac import (
     snapshot_source,
     substitution,
     templates,
+    unbound,
     what_if,
 )
 from mac.access_model import ServerAccess
@@ -211,7 +212,7 @@ def _rendered(request: Request, catalog: Catalog) -> Mapping[str, Any]:
         raise ProblemsError(found)
     bindings = bind.bind(catalog, state, request.now.date())
     if not bindings.bindings:
-        raise ProblemsError([*bindings.problems, bind.nothing_bound(catalog, bindings)])
+        raise ProblemsError([*bindings.problems, unbound.nothing_bound(catalog, bindings.unbound)])
     bindings = pipeline.divided(catalog, bindings, pipeline.present(request.root, request.output)[1])
     rendered = render.render(catalog, bindings, texts, snapshot.digest(state))
     if errors([*bindings.problems, *rendered.problems]):

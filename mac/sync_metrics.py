@@ -48,7 +48,7 @@ class Metrics:
     def note(self, done: Round) -> None:
         """A round has ended."""
         with self._lock:
-            self._rounds[READINGS[done.only is not None], RESULTS[not done.good]] += 1
+            self._rounds[READINGS[not done.full], RESULTS[not done.good]] += 1
             self._failed_in_a_row = 0 if done.good else self._failed_in_a_row + 1
             self._failures.update(failure.stage for failure in done.failures)
             self._last_round = done.at

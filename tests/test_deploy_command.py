@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from conftest import PROJECT
 
-from mac import guards, http, init, pipeline, servers, standards
+from mac import generating, guards, http, init, pipeline, servers, standards
 from mac import snapshot as snapshots
 from mac.deploy_model import DestinationType, State
 from tests import builders
@@ -33,7 +33,7 @@ def generate(root: Path, machines: int) -> None:
     ]
     path = root.parent / "fleet.jsonl"
     path.write_bytes(snapshots.to_bytes(builders.snapshot(*resources)))
-    pipeline.generate(pipeline.Request(root, snapshot=path, commit=True, allow=guards.SHRINK))
+    generating.generate(pipeline.Request(root, snapshot=path, commit=True, allow=guards.SHRINK))
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,18 @@ from click.testing import Result
 from grafana_server import GrafanaServer
 from mimir import Mimir
 
-from mac import collect, delivery, deploy, guards, pipeline, servers, snapshot, standards, validate
+from mac import (
+    collect,
+    delivery,
+    deploy,
+    generating,
+    guards,
+    pipeline,
+    servers,
+    snapshot,
+    standards,
+    validate,
+)
 from mac import http as mac_http
 from mac.deploy import files as deployed_files
 from mac.deploy.files import FilesDestination
@@ -79,7 +90,7 @@ def generate(root: Path, *numbers: int) -> None:
     for path, data in snapshot.stored_files(builders.snapshot(*map(machine, numbers))).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(data)
-    pipeline.generate(pipeline.Request(root, snapshot=kept, commit=True, allow=guards.SHRINK))
+    generating.generate(pipeline.Request(root, snapshot=kept, commit=True, allow=guards.SHRINK))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from mac import files, git_fetch, lock, packages, schema, source, standards, vendoring
+from mac import files, git_fetch, lock, packages, schema, source, standards
 from mac import snapshot as snapshots
 from mac.problems import errors
 from mac.standards import decode
@@ -318,7 +318,7 @@ def test_an_update_that_is_killed_leaves_the_old_packages_or_the_new(repository:
 def test_an_update_waits_for_another_mac_and_does_not_write_beside_it(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vendoring, "LOCK_WAIT", 0.0)
+    monkeypatch.setattr(lock, "WAIT", 0.0)
     with (lock.work_dir(repository.root) / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         result = repository.update()

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from mac import guards, lock, pipeline, write
+from mac import generating, guards, lock, pipeline, write
 from mac import snapshot as snapshots
 from mac.model import Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import GitError, OutputError, Problem, ProblemsError
+from mac.run import Outcome
 from tests import builders
 from tests.builders import instance
 from tests.conftest import Ran, mac_argv
@@ -80,8 +81,8 @@ def seen(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def run(root: Path, snapshot: Path, **options: object) -> pipeline.Outcome:
-    return pipeline.generate(pipeline.Request(root, snapshot=snapshot, **options))  # type: ignore[arg-type]
+def run(root: Path, snapshot: Path, **options: object) -> Outcome:
+    return generating.generate(pipeline.Request(root, snapshot=snapshot, **options))  # type: ignore[arg-type]
 
 
 def changes(root: Path, snapshot: Path, **options: object) -> pipeline.Built:
@@ -406,7 +407,7 @@ def test_who_has_to_wait_is_told_for_whom(repository: Path, seen: Seen) -> None:
     holder = threading.Thread(target=hold)
     holder.start()
     ready.wait(60)
-    pipeline.generate(pipeline.Request(repository, snapshot=path), progress)
+    generating.generate(pipeline.Request(repository, snapshot=path), progress)
     holder.join()
     assert told[0] == ("wait", f"for process {os.getpid()}")
 
