@@ -74,8 +74,8 @@ CLOUDWATCH_JOB, BLACKBOX_JOB = "cloudwatch", "blackbox"
 BLACKBOX_CONFIG = "exporters/blackbox.yml"
 PROBE_JOB_PREFIX = "probe-"
 
-ZONE_LOST = "zone:lost:bool"
-"""The zones whose loss ZoneUnreachable tells, so that others need not; none where nothing records it."""
+ZONE_LOST, ZONE_UNREACHABLE = "zone:lost:bool", "ZoneUnreachable"
+"""The zones whose loss the alert tells, so that others need not."""
 
 SHARD_ALIVE, SHARD_SILENT = "shard:alive:bool", "ShardSilent"
 SHARD_STANDARD = "shard"
@@ -89,6 +89,11 @@ SLO_BURNS_FAST = "service:slo_burns_fast:ratio"
 SLO_FAST, SLO_SLOW, SLO_ABSENT = "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "SliAbsent"
 SLO_REMINDER = "1d"  # of ErrorBudgetBurnSlow
 SLO_ALERTS = (SLO_FAST, SLO_SLOW, SLO_ABSENT)
+
+TOLD_BY = {ZONE_LOST: ZONE_UNREACHABLE, SLO_BURNS_FAST: SLO_FAST}
+"""Recorded series because of which other alerts say less → the alert that says it in their place. Where that
+is not told there is no such series, and nothing is left out.
+"""
 
 WORK_DIR = ".mac"
 """Lock, journal and staging area of a running `mac`; never committed."""

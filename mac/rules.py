@@ -64,8 +64,7 @@ def for_binding(
     everyone = Partition("", binding.partitions[0].parameters, len(binding.members))
     rendered: list[RenderedRule] = []
     problems: list[Problem] = []
-    sources = [r for r in standard_rules(standard) if r.name not in binding.silenced]
-    for source in sources:
+    for source in _wanted(binding):
         is_split = source.name in split
         for partition in binding.partitions if is_split else (everyone,):
             context = names(binding, partition, is_split=is_split)
@@ -80,6 +79,17 @@ def for_binding(
             except _AtError as error:
                 problems.append(error.problem)
     return tuple(rendered), ordered(problems)
+
+
+def _wanted(binding: Binding) -> Iterator[StandardRule]:
+    """The rules of the standard without those that an exemption leaves out; and without series because of
+    which others say less, where the alert that says it in their place is not there.
+    """
+    told = {alert.alert for alert in binding.standard.alerts} - binding.silenced
+    for rule in standard_rules(binding.standard):
+        teller = conventions.TOLD_BY.get(rule.name)
+        if rule.name not in binding.silenced and (teller is None or teller in told):
+            yield rule
 
 
 def standard_rules(standard: Standard) -> tuple[StandardRule, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from mac import rules
+from mac import conventions, rules
 from mac.bind import bind
-from mac.model import Resource, Service, Standard, Text
+from mac.model import Exemption, Resource, Service, Standard, Text
 from tests import builders
 from tests.builders import alert, instance, recording, snapshot, standard
 
@@ -66,6 +67,21 @@ def test_an_override_splits_the_rules_that_depend_on_it_and_no_other() -> None:
     assert exprs["Low", ""].count('override=""') == 1
     assert exprs["Low", "floor=0.5"].count('override="floor=0.5"') == 1
     assert "override" not in exprs["Gone", ""]
+
+
+def test_what_others_leave_out_is_recorded_only_where_its_alert_is_told() -> None:
+    lost = recording(conventions.ZONE_LOST, "vector(1)")
+    told = standard(recording=(lost,), alerts=(alert(conventions.ZONE_UNREACHABLE), alert("Other")))
+    assert [r.name for r in rendered(told, instance())] == [
+        conventions.ZONE_LOST,
+        conventions.ZONE_UNREACHABLE,
+        "Other",
+    ]
+    assert [r.name for r in rendered(replace(told, alerts=(alert("Other"),)), instance())] == ["Other"]
+    exempted = Exemption(told.name, "nobody wants it", "2026-12-31", alert=conventions.ZONE_UNREACHABLE)
+    services = (Service("web", "platform", 1, exemptions=(exempted,)),)
+    result = bind(builders.catalog(told, services=services), snapshot(instance()), date(2026, 11, 23))
+    assert [r.name for r in rules.for_binding(result.bindings[0])[0]] == ["Other"]
 
 
 def test_without_a_base_partition_only_the_override_is_rendered() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mac import bind, conventions, durations, engines, promql, render, routing, ruletest, slo, validate
 from mac import templates as template_files
 from mac.model import AlertSeverity, BurnRate, Exemption, Indicator, Service, Slo, Standard, Text
+from mac.rules import for_binding
 from mac.standards import objectives
 from mac.testcases import AlertExpectation, FiringAlert, InputSeries, StandardTest, TestCase
 from tests import builders
@@ -228,6 +229,10 @@ def test_an_exemption_leaves_out_an_slo_or_one_of_its_alerts():
     one = replace(whole, alert=FAST)
     (left, _) = bound(objective(), exemptions=(one,)).bindings
     assert left.silenced == {FAST}
+    # What the page would have told is a ticket then.
+    names = {rule.name for rule in for_binding(left)[0]}
+    assert SLOW in names
+    assert conventions.SLO_BURNS_FAST not in names
 
 
 def test_an_slo_of_another_environment_is_not_rendered_here():

@@ -269,6 +269,12 @@ def test_a_wrong_expression_is_a_problem(expr: str, code: str) -> None:
     assert code in changed.codes()
 
 
+def test_what_is_left_out_for_an_alert_that_nobody_has_is_no_problem() -> None:
+    changed = tree()
+    changed.alert["expr"] = "service:web_up:ratio < 1 unless on (zone) zone:lost:bool"
+    assert "unknown-series" not in changed.codes()
+
+
 @pytest.mark.parametrize(
     ("expr", "hint"),
     [

@@ -71,11 +71,11 @@ def _line(expr: str, failure: Failure) -> str:
 def _recorded(
     tree: Tree, rule: Rule, parsed: Expression, here: Any, anywhere: frozenset[str]
 ) -> Iterator[Problem]:
-    """Series with a colon in their name come from recording rules, of the same Prometheus. Where nobody tells
-    of lost zones, there are none.
+    """Series with a colon in their name come from recording rules, of the same Prometheus. Where
+    nobody tells what others would leave out, there may be no such series.
     """
     for metric in sorted(parsed.metrics):
-        if ":" not in metric or metric in here or metric == conventions.ZONE_LOST:
+        if ":" not in metric or metric in here or metric in conventions.TOLD_BY:
             continue
         if metric in anywhere:
             yield tree.problem(
