@@ -13,6 +13,8 @@ from click.testing import Result
 
 from mac import pipeline
 from mac import snapshot as snapshots
+from mac.explain import known as reading
+from mac.explain import locating, report
 from mac.run import Request
 from tests.builders import instance, snapshot
 
@@ -372,6 +374,23 @@ def test_a_line_of_the_snapshot_is_a_resource_and_its_targets(generated: Path, m
     place = line_of(generated, path.relative_to(generated).as_posix(), instance(3).id)
     (found,) = told(mac, generated, place)["found"]
     assert found["resource"]["arn"] == instance(3).arn
+
+
+def test_whatever_line_is_asked_for_has_an_answer(generated: Path) -> None:
+    known = reading.read(generated)
+    written = [path for path in generated.rglob("*") if path.is_file() and ".mac" not in path.parts]
+    assert {path.relative_to(generated).as_posix() for path in written} >= set(known.files)
+    for path in written:
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        for number in range(1, len(lines) + 1, 7 if path.suffix == ".json" and len(lines) > 300 else 1):
+            place = locating.parse(f"{path}:{number}", known, [generated])
+            assert place is not None
+            answer = locating.answer(place, known)
+            assert answer.line is not None
+            assert answer.line.text == lines[number - 1]
+            assert answer.line.owner in ("mac", "you")
+            assert answer.line.what
+            assert report.text(answer).startswith(f"{answer.line.path}:{number}")
 
 
 # --- what is asked in other ways ----------------------------------------------------------------------

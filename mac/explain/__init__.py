@@ -41,7 +41,8 @@ def explain(
     place = locating.parse(what, read, (here or Path.cwd(), output or read.root))
     if place is not None:
         return locating.answer(place, read)
-    chosen = [item for item in read.items if what in things.names(item, read)]
+    chosen = [item for item in read.rules if item.key.name == what]
+    chosen = chosen or [item for item in read.targets if what in things.names(item, read)]
     if not chosen:
         raise _unknown(what, read)
     fitting = [item for item in chosen if _is_for(item, service, environment)]

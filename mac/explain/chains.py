@@ -142,7 +142,7 @@ def _times(
     for key, text in (("for", rule.for_), ("keep_firing_for", rule.keep_firing_for)):
         if key not in explained and key in item.value:
             value = str(item.value[key])
-            setting = Setting(who, standard.name, value, str(text.location))
+            setting = Setting(who, _name(standard), value, str(text.location))
             yield Decision(key, value, "", "", (key,), (setting,))
 
 
@@ -151,16 +151,22 @@ def _severity(known: Known, who: str, standard: Standard, rule: StandardAlert, i
         (known.place(path, ("spec", "alerts", n, "severity")) for path, n in _written(known, standard, rule)),
         rule.location,
     )
-    chain = [Setting(who, standard.name, str(rule.severity), str(at if at.line else rule.location))]
+    chain = [Setting(who, _name(standard), str(rule.severity), str(at if at.line else rule.location))]
     value = str(item.value.get("labels", {}).get(conventions.SEVERITY, rule.severity))
     if value != rule.severity and rule.severity is AlertSeverity.PAGE:
         project, service = known.catalog.project, known.catalog.services.get(item.service)
         tier = service.tier if service else project.default_tier
-        own = known.place(service.location.path, ("spec", "tier")) if service else None
+        path = service.location.path if service else project.location.path
+        own = known.place(path, ("spec", "tier" if service else "default_tier"))
         pages = known.place(project.location.path, ("spec", "page_tiers"), project.location)
-        settled = own if own and own.line else pages
+        settled = own if own.line else pages
         chain.append(Setting("tier", f"{tier} of {item.service}, which does not page", value, str(settled)))
     return Decision("severity", value, "", "", ("severity",), tuple(chain))
+
+
+def _name(standard: Standard) -> str:
+    """As its author called it: the names of SLOs' standards begin with what no other's does."""
+    return standard.name.removeprefix(conventions.SLO_STANDARD_PREFIX)
 
 
 def _written(known: Known, standard: Standard, rule: StandardAlert) -> Iterator[tuple[str, int]]:
@@ -176,5 +182,11 @@ def _written(known: Known, standard: Standard, rule: StandardAlert) -> Iterator[
 
 def _objective(known: Known, objective: Slo) -> Decision:
     value = f"{objective.objective * 100:.12g}% over {objective.window}"
-    setting = Setting("slo", objective.name, value, str(objective.location))
+    document = known.document(objective.location.path)
+    written = document.data.get("spec", {}).get("slo", ()) if document else ()
+    number = next((n for n, raw in enumerate(written) if raw.get("name") == objective.name), None)
+    place = objective.location
+    if number is not None:
+        place = known.place(place.path, ("spec", "slo", number, "objective"), place)
+    setting = Setting("slo", objective.name, value, str(place))
     return Decision("objective", value, "", objective.description, ("expr",), (setting,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,27 +18,42 @@ from mac.source import Document, Pointer
 
 @dataclass(frozen=True)
 class Known:
-    """A repository, read once. `output`: the folder of its generated files, when one was named."""
+    """A repository, of which each part is read when it is asked for, and once."""
 
     root: Path
     catalog: Catalog
     files: Mapping[str, bytes]
     provenance: Mapping[str, Any]
-    snapshot: Snapshot | None
     _documents: dict[str, Document | None] = field(default_factory=dict)
     _lines: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
-    def items(self) -> tuple[Item, ...]:
-        return tuple(items.read(self.files, self.provenance, self.files).values())
+    def snapshot(self) -> Snapshot | None:
+        """The inventory that is kept, if one is."""
+        kept = self.root / conventions.SNAPSHOT_DIR
+        return snapshot_source.read(kept, self.root) if kept.exists() else None
 
     @cached_property
     def rules(self) -> tuple[Item, ...]:
-        return tuple(item for item in self.items if item.key.kind == "rule")
+        return self._items("rule", "rules")
+
+    @cached_property
+    def rules_of(self) -> Mapping[tuple[str, str], tuple[Item, ...]]:
+        """(file, name) → the rules of that name in it."""
+        found: dict[tuple[str, str], list[Item]] = defaultdict(list)
+        for item in self.rules:
+            found[item.path, item.key.name].append(item)
+        return {place: tuple(own) for place, own in found.items()}
 
     @cached_property
     def targets(self) -> tuple[Item, ...]:
-        return tuple(item for item in self.items if item.key.kind == "target")
+        return self._items("target", "targets", "exporter")
+
+    def _items(self, kind: str, *of: str) -> tuple[Item, ...]:
+        """Those of a kind, in files of these kinds."""
+        paths = [path for path, entry in self.entries.items() if entry.get("kind") in of]
+        found = items.read(self.files, self.provenance, paths).values()
+        return tuple(item for item in found if item.key.kind == kind)
 
     @cached_property
     def resources(self) -> Mapping[str, Resource]:
@@ -123,10 +139,7 @@ def read(root: Path, output: Path | None = None) -> Known:
     present, provenance = pipeline.present(root, output)
     if not provenance:
         raise UsageError("nothing is generated yet", "`mac generate` does")
-    kept = root / conventions.SNAPSHOT_DIR
-    return Known(
-        root, catalog, present, provenance, snapshot_source.read(kept, root) if kept.exists() else None
-    )
+    return Known(root, catalog, present, provenance)
 
 
 def snapshot_changed(known: Known) -> bool:

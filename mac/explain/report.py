@@ -12,6 +12,7 @@ _SHOWN = 200  # targets
 _IN_FULL = 4  # rules; more of them are a table
 _ROWS = 12
 _PLACES = 6
+_WIDTH = 160
 
 
 def text(answer: Answer) -> str:
@@ -208,10 +209,15 @@ def _why(choice: Choice) -> str:
 
 def _line(line: Line) -> Iterator[str]:
     place = f"{line.path}:{line.line}" if line.line else line.path
-    rows = [*_named(("what", line.what), ("at", line.at))]
-    rows += [("", origin.what, f"{origin.name}  {origin.place}".strip()) for origin in line.origins]
-    shown = f"  {line.text.strip()[:100]}" if line.line and line.text.strip() else ""
-    yield _block(f"{place}{shown}", rows)
+    what = line.what if len(line.what) <= _WIDTH else f"{line.what[: _WIDTH - 2]} …"
+    rows = [*_named(("what", what), ("at", line.at))]
+    *others, last = line.origins or (None,)  # the template, which comes last, is always told
+    shown = [*others[:_ROWS], *([last] if last else [])]
+    rows += [("", origin.what, f"{origin.name}  {origin.place}".strip()) for origin in shown if origin]
+    if len(others) > _ROWS:
+        rows.append(("", "", f"and {len(others) - _ROWS} more; --format json has all"))
+    text = f"  {line.text.strip()[:100]}" if line.line and line.text.strip() else ""
+    yield _block(f"{place}{text}", rows)
     if line.values:
         yield _block("What it is", _values(line.values))
     if line.leads:

@@ -24,11 +24,7 @@ def kind(item: Item) -> str:
 
 
 def names(item: Item, known: Known) -> tuple[str, ...]:
-    """What people call a target or a rule; () for anything else."""
-    if item.key.kind == "rule":
-        return (item.key.name,)
-    if item.key.kind != "target":
-        return ()
+    """What people call a target."""
     address = str(item.value.get("address", ""))
     resource = known.resources.get(str(item.value["resource_id"]))
     own = (resource.arn, *resource.addresses) if resource else ()
@@ -55,11 +51,7 @@ def rule_line(item: Item, known: Known) -> int:
 
 def _alike(item: Item, known: Known) -> list[Item]:
     """The rules of its name in its file, in the order in which they stand there."""
-    same = [
-        other
-        for other in known.rules
-        if (other.path, other.key.name, kind(other)) == (item.path, item.key.name, kind(item))
-    ]
+    same = [o for o in known.rules_of[item.path, item.key.name] if kind(o) == kind(item)]
     listed = [
         (str(entry["group"]), str(entry.get("override", "")))
         for entry in known.entries.get(item.path, {}).get("rules", ())

@@ -21,7 +21,7 @@ from mac.cli import options
 def command(
     root: Path, what: str, service: str, environment: str, output: Path | None, output_format: str
 ) -> None:
-    """Tell where an alert, a target or a line of a file comes from, and who set its values.
+    """Tell where an alert, a target or a line of a file comes from.
 
     WHAT is an alert's name; the id, ARN or address of a resource, or the address of a target; or a file with
     a line, as in FILE:12.
