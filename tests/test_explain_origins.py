@@ -267,6 +267,7 @@ def test_a_line_of_a_rule_file_is_told_with_the_place_of_that_very_key(generated
 def test_a_line_of_an_expression_of_several_lines_belongs_to_its_alert(generated: Path, mac: Mac) -> None:
     answer = told(mac, generated, line_of(generated, RULES, "          < 0.8"))
     assert answer["line"]["what"] == "the expr of the alert WebDown of shop / production"
+    assert answer["line"]["origins"][0]["place"] == line_of(generated, STANDARD, "< << p.floor >>") + ":9"
     assert decision(answer["found"][0], "floor")[-1][2] == 0.8
 
 

@@ -11,7 +11,8 @@ from mac.explain import chains, origins, places, routes, things
 from mac.explain.known import Known
 from mac.explain.model import Line, Origin
 from mac.items import Item
-from mac.model import Json, StandardAlert
+from mac.model import Json, StandardAlert, Text
+from mac.problems import Location
 from mac.source import Pointer
 
 Entry = Mapping[str, Any]
@@ -32,7 +33,7 @@ def line(asked: Line, known: Known) -> tuple[Line, list[Item]]:
         pointer, _ = places.generated(content, path, asked.line)
         document = _parsed(path, content)
         pointer = _valid(document, pointer)
-    what, found, come = _told(path, document, pointer, entry, known)
+    what, found, come = _told(asked, document, pointer, entry, known)
     come = [*come, *_template(asked, pointer, entry, known)]
     if asked.line and (not asked.text.strip() or asked.text.lstrip().startswith("#")):
         blank = "a comment" if asked.text.strip() else "a blank line"
@@ -89,9 +90,9 @@ def _template(asked: Line, pointer: Pointer, entry: Entry, known: Known) -> Iter
 # --- by what a file is --------------------------------------------------------------------------------
 
 
-def _told(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def _told(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     kind = str(entry.get("kind", ""))
-    readers: Mapping[str, Callable[[str, Json, Pointer, Entry, Known], Told]] = {
+    readers: Mapping[str, Callable[[Line, Json, Pointer, Entry, Known], Told]] = {
         "rules": _rules,
         "targets": _targets,
         "exporter": _exporter,
@@ -102,12 +103,12 @@ def _told(path: str, document: Json, pointer: Pointer, entry: Entry, known: Know
         "overview": _dashboard,
         "provider": routes.provider,
     }
-    return readers.get(kind, _other)(path, document, pointer, entry, known)
+    return readers.get(kind, _other)(asked, document, pointer, entry, known)
 
 
-def _rules(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def _rules(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     place = " / ".join(part for part in (entry.get("service"), entry.get("environment")) if part)
-    here = [item for item in known.rules if item.path == path]
+    here = [item for item in known.rules if item.path == asked.path]
     if len(pointer) < 2 or pointer[0] != "groups":
         return (
             f"the rules of {place} in {entry.get('cell', '')}",
@@ -132,7 +133,7 @@ def _rules(path: str, document: Json, pointer: Pointer, entry: Entry, known: Kno
     field = [str(step) for step in pointer[4:]]
     if field and field != [kind if kind == "alert" else "record"]:
         what = f"the {'.'.join(field)} of {what}"
-    come = _field(found[0], ".".join(field), known) if found else []
+    come = _field(found[0], ".".join(field), known, asked.text) if found else []
     if name == conventions.HEARTBEAT:
         come.append(Origin("made by", "mac itself, for teams with a heartbeat receiver", ""))
     elif group["name"].endswith(f" / {conventions.SHARD_STANDARD}"):
@@ -140,8 +141,8 @@ def _rules(path: str, document: Json, pointer: Pointer, entry: Entry, known: Kno
     return what, found[:1], come
 
 
-def _field(item: Item, field: str, known: Known) -> list[Origin]:
-    """Where one key of a rule is written."""
+def _field(item: Item, field: str, known: Known, text: str) -> list[Origin]:
+    """Where one key of a rule is written. `text`: that of the line, maybe one of several of its value."""
     _, rule, _ = chains.source_of(known, item)
     service = known.catalog.services.get(item.service)
     project = known.catalog.project.location.path
@@ -156,7 +157,11 @@ def _field(item: Item, field: str, known: Known) -> list[Origin]:
             "annotations.description": rule.description,
         }
     if field in texts:
-        return [Origin(field.rpartition(".")[2], "its text", str(texts[field].location))]
+        rendered = item.value.get(field) or item.value.get("annotations", {}).get(
+            field.rpartition(".")[2], ""
+        )
+        line_of_text = _same_line(texts[field], str(rendered), text)
+        return [Origin(field.rpartition(".")[2], "its text", str(line_of_text))]
     if field == "labels.severity":
         chain = [d for d in chains.decisions(known, item) if d.name == "severity"]
         return [Origin("severity", f"{d.winner.name}", d.winner.place) for d in chain]
@@ -174,7 +179,16 @@ def _field(item: Item, field: str, known: Known) -> list[Origin]:
     return []
 
 
-def _targets(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def _same_line(source: Text, rendered: str, line: str) -> Location:
+    """The line of a template's text that became a line of what it rendered; its first where none is sure."""
+    lines = [each.strip() for each in rendered.rstrip().split("\n")]
+    known = len(lines) == len(source.text.rstrip().split("\n")) and lines.count(line.strip()) == 1
+    number = lines.index(line.strip()) if known else 0
+    place = source.location
+    return Location(place.path, place.line + number, place.column) if number and place.line else place
+
+
+def _targets(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     job = str(entry.get("job", ""))
     group = value(document, pointer[:1]) if pointer and isinstance(document, list) else None
     if not isinstance(group, dict):
@@ -187,12 +201,14 @@ def _targets(path: str, document: Json, pointer: Pointer, entry: Entry, known: K
     found = [
         item
         for item in known.targets
-        if item.path == path and item.value.get("address") in addresses and item.value.get("labels") == labels
+        if item.path == asked.path
+        and item.value.get("address") in addresses
+        and item.value.get("labels") == labels
     ]
     return f"the target {', '.join(sorted(addresses))} of the job {job}", found, []
 
 
-def _exporter(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def _exporter(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     if len(pointer) < 2 or pointer[0] != "static":
         what = f"what the CloudWatch exporter of {entry['cell']} is told"
         return what, [], origins.standards(entry["standards"], known)
@@ -200,7 +216,7 @@ def _exporter(path: str, document: Json, pointer: Pointer, entry: Entry, known: 
     found = [
         item
         for item in known.targets
-        if item.path == path and (item.key.name, things.group(item)) == (job["name"], job["namespace"])
+        if item.path == asked.path and (item.key.name, things.group(item)) == (job["name"], job["namespace"])
     ]
     come: list[Origin] = []
     if len(pointer) > 3 and pointer[2] == "metrics":
@@ -214,7 +230,7 @@ def _exporter(path: str, document: Json, pointer: Pointer, entry: Entry, known: 
     return f"the CloudWatch metrics of {job['name']}", found, come
 
 
-def _dashboard(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def _dashboard(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     owner = f"the service {entry['service']}" if entry.get("service") else f"the team {entry.get('team')}"
     come = [] if entry.get("service") else origins.team(str(entry.get("team")), known)
     what = f"the dashboard of {owner}"
@@ -241,12 +257,12 @@ def _dashboard(path: str, document: Json, pointer: Pointer, entry: Entry, known:
     )
 
 
-def _other(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def _other(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     kind = str(entry.get("kind", "")).replace("-", " ") or "file"
     names = {str(name) for name in entry.get("standards", ())} | {str(entry.get("standard", ""))}
     what = f"a generated file ({kind})"
     if kind == "manifest":
-        what = f"the {entry.get('object', 'object')} for the Prometheus Operator in {path}"
+        what = f"the {entry.get('object', 'object')} for the Prometheus Operator in {asked.path}"
     elif kind.startswith("sensor"):
         what = f"the {kind} of the standard {entry.get('standard')}"
     return (

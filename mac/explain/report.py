@@ -73,11 +73,12 @@ def _rule(group: Sequence[Explanation]) -> str:
 
 
 def _ordered(decisions: Iterable[Decision]) -> list[Decision]:
-    """What the expression reads comes first: that is what one asks for at night."""
+    """What the expression reads comes first, and of that what somebody changed: it is asked for at night."""
     weight = {"expr": 0, "for": 2, "keep_firing_for": 3, "severity": 4}
 
-    def key(decision: Decision) -> int:
-        return min(weight.get(used, 5 if used in ("summary", "description") else 1) for used in decision.used)
+    def key(decision: Decision) -> tuple[int, int]:
+        used = (weight.get(each, 5 if each in ("summary", "description") else 1) for each in decision.used)
+        return min(used), -len(decision.chain)
 
     return sorted(decisions, key=key)
 

@@ -11,7 +11,7 @@ from typing import Any
 from mac import conventions, endpoints
 from mac.explain import origins
 from mac.explain.known import Known
-from mac.explain.model import Origin
+from mac.explain.model import Line, Origin
 from mac.items import Item
 from mac.model import Json
 from mac.source import Pointer
@@ -26,7 +26,7 @@ _ALERTMANAGER = ("group_wait", "group_interval", "repeat_interval")
 # --- Prometheus ---------------------------------------------------------------------------------------
 
 
-def prometheus(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def prometheus(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     """prometheus.yml."""
     whole = f"the configuration of the Prometheus of {entry['cell']}"
     top = str(pointer[0]) if pointer else ""
@@ -86,7 +86,7 @@ def _exporter_of(cell: str, known: Known) -> list[str]:
 # --- the blackbox exporter ----------------------------------------------------------------------------
 
 
-def prober(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def prober(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     """blackbox.yml."""
     if len(pointer) < 2 or pointer[0] != "modules":
         what = f"the modules of the blackbox exporter of {entry['cell']}"
@@ -103,7 +103,7 @@ def _module(name: str, known: Known) -> list[Origin]:
     return [Origin("module", name, place), *origins.standards(named or probing, known)]
 
 
-def provider(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def provider(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     """Grafana's provisioning file."""
     return "where Grafana finds its dashboards", [], origins.setting("grafana", known)
 
@@ -111,7 +111,7 @@ def provider(path: str, document: Json, pointer: Pointer, entry: Entry, known: K
 # --- Alertmanager -------------------------------------------------------------------------------------
 
 
-def alertmanager(path: str, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
+def alertmanager(asked: Line, document: Json, pointer: Pointer, entry: Entry, known: Known) -> Told:
     """alertmanager.yml."""
     top = str(pointer[0]) if pointer else ""
     if top == "receivers" and len(pointer) > 1:
