@@ -14,7 +14,7 @@ from click.testing import Result
 from mac import pipeline
 from mac import snapshot as snapshots
 from mac.explain import known as reading
-from mac.explain import locating, report
+from mac.explain import locating, places, report
 from mac.run import Request
 from tests.builders import instance, snapshot
 
@@ -24,6 +24,28 @@ RULES = "cells/main-us-east-1/rules/production/shop.yml"
 TARGETS = "cells/main-us-east-1/targets/web.json"
 STANDARD = "standards/web.yaml"
 SERVICE = "standards/services/shop.yaml"
+DATABASES = "standards/databases.yaml"
+EXPORTER = "cells/main-us-east-1/exporters/cloudwatch.yml"
+DATABASE = instance(
+    7,
+    {"service": "shop"},
+    kind="rds-instance",
+    arn="arn:aws:rds:us-east-1:123456789012:db:shop",
+    id="shop",
+    name="shop",
+    addresses=(),
+    state="available",
+)
+TOPIC = instance(
+    8,
+    {"service": "shop"},
+    kind="sns-topic",
+    arn="arn:aws:sns:us-east-1:123456789012:alarms",
+    id="alarms",
+    name="alarms",
+    addresses=(),
+    state="",
+)
 
 DOCUMENTS = {
     "mac.yaml": """\
@@ -68,6 +90,37 @@ spec:
     web:
       # Sales weeks.
       floor: 0.8
+  slo:
+    - name: answers
+      objective: 99.5
+      window: 30d
+      indicator:
+        ratio: 1 - avg(avg_over_time(up{job="web",<< scope >>}[<< window >>]))
+""",
+    "standards/alarms.yaml": """\
+apiVersion: mac/v1
+kind: Standard
+metadata: {name: alarms, title: Topics}
+spec:
+  applies_to: {kind: sns-topic}
+  runbook: https://example.com/alarms
+  cloudwatch:
+    namespace: AWS/SNS
+    metrics:
+      - {name: NumberOfNotificationsFailed, statistics: [Sum]}
+""",
+    DATABASES: """\
+apiVersion: mac/v1
+kind: Standard
+metadata: {name: databases, title: Databases}
+spec:
+  applies_to: {kind: rds-instance}
+  runbook: https://example.com/databases
+  cloudwatch:
+    namespace: AWS/RDS
+    metrics:
+      - {name: CPUUtilization, statistics: [Average]}
+      - {name: FreeableMemory, statistics: [Average]}
 """,
     "standards/services/blog.yaml": """\
 apiVersion: mac/v1
@@ -122,6 +175,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         instance(3, {"service": "blog", "role": "web"}),
         instance(4, {"service": "shop", "role": "web", "env": "staging"}),
         instance(5, {"service": "blog", "role": "web", "env": "staging"}),
+        DATABASE,
+        TOPIC,
     ]
     files = {path: text.encode() for path, text in DOCUMENTS.items()}
     for path, content in {**files, **snapshots.stored_files(snapshot(*fleet))}.items():
@@ -241,11 +296,20 @@ def test_the_standard_that_an_extension_takes_the_place_of_is_part_of_the_chain(
     assert {each["decision"]["value"] for each in line["values"]} >= {0.7, 0.8}
 
 
+def test_an_slo_is_what_set_the_thresholds_of_its_alerts(generated: Path, mac: Mac) -> None:
+    (found,) = told(mac, generated, "ErrorBudgetBurnFast", "--environment", "staging")["found"]
+    assert decision(found, "objective") == [("slo", "answers", "99.5% over 30d", f"{SERVICE}:14:18")]
+    assert decision(found, "severity") == [("slo", "answers", "page", f"{SERVICE}:13:13")]
+    line = told(mac, generated, f"{SERVICE}:14")["line"]
+    assert line["what"] == "the SLO answers of the service shop"
+    assert "ErrorBudgetBurnFast" in {lead["name"] for lead in line["leads"]}
+
+
 # --- lines of generated files -------------------------------------------------------------------------
 
 
 def test_a_line_of_a_rule_file_is_told_with_the_place_of_that_very_key(generated: Path, mac: Mac) -> None:
-    answer = told(mac, generated, line_of(generated, RULES, 'for: "5m"'))
+    answer = told(mac, generated, line_of(generated, RULES, '  for: "5m"'))
     line, (found,) = answer["line"], answer["found"]
     assert line["owner"] == "mac"
     assert line["what"] == "the for of the alert WebDown of shop / production"
@@ -253,7 +317,7 @@ def test_a_line_of_a_rule_file_is_told_with_the_place_of_that_very_key(generated
     assert {"what": "for", "name": "its text", "place": f"{STANDARD}:26:12"} in line["origins"]
     assert found["override"] == ""
     # The second rule of that name is the one for the tag.
-    (found,) = told(mac, generated, line_of(generated, RULES, 'for: "5m"', 1))["found"]
+    (found,) = told(mac, generated, line_of(generated, RULES, '  for: "5m"', 1))["found"]
     assert found["override"] == "floor=0.25"
     assert told(mac, generated, line_of(generated, RULES, "team:"))["line"]["origins"][0] == {
         "what": "owner",
@@ -308,6 +372,31 @@ def test_a_line_of_configuration_leads_to_the_document_that_settles_it(
     line = told(mac, generated, line_of(generated, *place))["line"]
     assert line["what"].startswith(what)
     assert any(each["place"].startswith(origin) for each in line["origins"]), line["origins"]
+
+
+def test_what_cloudwatch_tells_of_a_resource_is_its_own_standards(generated: Path, mac: Mac) -> None:
+    answer = told(mac, generated, line_of(generated, EXPORTER, "FreeableMemory"))
+    (found,) = answer["found"]
+    assert (found["standard"], found["defined"]) == ("databases", f"{DATABASES}:7:3")
+    assert found["arn"] == DATABASE.arn
+    assert answer["line"]["origins"][0] == {
+        "what": "metric",
+        "name": "FreeableMemory of databases",
+        "place": f"{DATABASES}:11:16",
+    }
+    (found,) = told(mac, generated, TOPIC.arn)["found"]
+    assert found["standard"] == "alarms"
+    (lead,) = told(mac, generated, line_of(generated, DATABASES, "cloudwatch:"))["line"]["leads"]
+    assert (lead["kind"], lead["file"], lead["count"]) == ("target", EXPORTER, 1)
+
+
+def test_a_line_of_a_large_file_is_read_by_its_item_alone(
+    generated: Path, mac: Mac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = line_of(generated, EXPORTER, "FreeableMemory")
+    whole = told(mac, generated, place)
+    monkeypatch.setattr(places, "_LARGE", 10)
+    assert told(mac, generated, place) == whole
 
 
 def test_a_comment_is_told_as_what_encloses_it(generated: Path, mac: Mac) -> None:
@@ -371,7 +460,7 @@ def test_a_line_of_a_standard_leads_to_all_that_is_made_of_it(
 
 
 def test_a_line_of_the_snapshot_is_a_resource_and_its_targets(generated: Path, mac: Mac) -> None:
-    (path,) = (generated / "inventory/snapshot").rglob("*.jsonl")
+    (path,) = (generated / "inventory/snapshot").rglob("ec2-instance.jsonl")
     place = line_of(generated, path.relative_to(generated).as_posix(), instance(3).id)
     (found,) = told(mac, generated, place)["found"]
     assert found["resource"]["arn"] == instance(3).arn

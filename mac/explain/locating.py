@@ -41,6 +41,8 @@ def parse(what: str, known: Known, bases: Iterable[Path]) -> Place | None:
     match = _PLACE.fullmatch(what)
     if match is None:
         return None
+    if not match["line"] and not match["path"].endswith(_SUFFIXES):
+        return None
     path, line, column = match["path"], int(match["line"] or 0), int(match["column"] or 0)
     project = known.catalog.project
     folders = [*bases, known.root / project.output, known.root]
