@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from mac import pipeline
+from mac import generating
 from mac import snapshot as snapshots
 from mac.explain import known as reading
 from mac.explain import locating, places, report
@@ -182,7 +182,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path, content in {**files, **snapshots.stored_files(snapshot(*fleet))}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
-    pipeline.generate(Request(root, snapshot=root / "inventory/snapshot"))
+    generating.generate(Request(root, snapshot=root / "inventory/snapshot"))
     return root
 
 
