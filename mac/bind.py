@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mac import conventions, declared, endpoints, exemptions, objectives, tag_parameters, unbound, watchers
+from mac import (
+    conventions,
+    declared,
+    endpoints,
+    exemptions,
+    objectives,
+    precedence,
+    tag_parameters,
+    unbound,
+    watchers,
+)
 from mac.declared import Declared
 from mac.kinds import all_kinds, monitoring
 from mac.labels import labels as labels_of
@@ -174,9 +184,16 @@ def _roles(labels: Mapping[str, str]) -> set[str]:
 
 def _matches(standard: Standard, labels: Mapping[str, str]) -> bool:
     clauses = standard.applies_to.any_of
-    return not clauses or any(
-        all(_accepts(labels, label, values) for label, values in clause.items()) for clause in clauses
-    )
+    return not clauses or any(_fits(clause, labels) for clause in clauses)
+
+
+def clause_of(standard: Standard, labels: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+    """The first clause by which a standard is for what has these labels; {} when it needs none."""
+    return next((clause for clause in standard.applies_to.any_of if _fits(clause, labels)), {})
+
+
+def _fits(clause: Mapping[str, tuple[str, ...]], labels: Mapping[str, str]) -> bool:
+    return all(_accepts(labels, label, values) for label, values in clause.items())
 
 
 def _accepts(labels: Mapping[str, str], label: str, values: tuple[str, ...]) -> bool:
@@ -236,7 +253,7 @@ def _binding(
     cell, environment, service, standard_name = key
     standard = catalog.standards[standard_name]
     document = catalog.services.get(service)
-    settled = _settled(catalog, standard, environment, document)
+    settled = precedence.settled(catalog, standard, environment, document)
     tier = document.tier if document else catalog.project.default_tier
     members: list[Member] = []
     partitions: dict[str, dict[str, ParameterValue]] = {}
@@ -262,21 +279,6 @@ def _binding(
         partitions=tuple(Partition(o, partitions[o], sizes[o]) for o in sorted(partitions)),
         silenced=exemptions.silenced(document, standard_name, environment, today),
     )
-
-
-def _settled(
-    catalog: Catalog, standard: Standard, environment: str, service: Service | None
-) -> dict[str, ParameterValue]:
-    """Parameters of a standard for a service: its defaults, then the environment's, then the service's."""
-    layers = (
-        standard.defaults,
-        catalog.project.environments.get(environment, {}).get(standard.name, {}),
-        service.parameters.get(standard.name, {}) if service else {},
-    )
-    values: dict[str, ParameterValue] = {}
-    for layer in layers:
-        values.update((k, v) for k, v in layer.items() if k in standard.parameters)
-    return values
 
 
 def _team(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 # Labels of the taxonomy. A target carries those that are not empty.
 SERVICE = "service"
@@ -280,6 +280,7 @@ def override(values: Mapping[str, object]) -> str:
     return ",".join(f"{name}={quote(str(value), safe='.+ ')}" for name, value in sorted(values.items()))
 
 
-def overridden(label: str) -> tuple[str, ...]:
-    """The parameter names in an override label."""
-    return tuple(pair.partition("=")[0] for pair in label.split(",") if pair)
+def overridden(label: str) -> Mapping[str, str]:
+    """Parameter → the text of its value, of an override label."""
+    pairs = (pair.partition("=") for pair in label.split(",") if pair)
+    return {name: unquote(value) for name, _, value in pairs}

@@ -327,7 +327,47 @@ def _uses(rule: StandardRule, parameters: frozenset[str]) -> bool:
 
 def _texts(rule: StandardRule) -> list[tuple[Text, Mode]]:
     """The templates of a rule."""
+    return [(text, mode) for _, text, mode in _fields(rule)]
+
+
+def _fields(rule: StandardRule) -> list[tuple[str, Text, Mode]]:
+    """The templates of a rule, each after its key."""
     if isinstance(rule, StandardRecording):
-        return [(rule.expr, Mode.EXPRESSION)]
-    fields = ((t, Mode.EXPRESSION) for t in (rule.expr, rule.for_, rule.keep_firing_for))
-    return [*fields, (rule.summary, Mode.TEXT), (rule.description, Mode.TEXT)]
+        return [("expr", rule.expr, Mode.EXPRESSION)]
+    return [
+        ("expr", rule.expr, Mode.EXPRESSION),
+        ("for", rule.for_, Mode.EXPRESSION),
+        ("keep_firing_for", rule.keep_firing_for, Mode.EXPRESSION),
+        ("summary", rule.summary, Mode.TEXT),
+        ("description", rule.description, Mode.TEXT),
+    ]
+
+
+def parameters_read(standard: Standard, rule: StandardRule) -> Mapping[str, tuple[str, ...]]:
+    """Parameter → where the rule reads it: keys of its own, and names of series that the standard records."""
+    found: dict[str, list[str]] = {}
+    for each in (rule, *_beneath(standard, rule)):
+        for key, text, mode in _fields(each):
+            try:
+                names = templating.template(text.text.rstrip(), mode).parameters
+            except TemplateError:
+                continue  # it is reported when it is rendered
+            for name in sorted(names):
+                found.setdefault(name, []).append(key if each is rule else each.name)
+    return {name: tuple(dict.fromkeys(places)) for name, places in found.items()}
+
+
+def series_read(standard: Standard, rule: StandardRule) -> tuple[str, ...]:
+    """The series that the standard records and the rule reads, also by way of others."""
+    return tuple(each.name for each in _beneath(standard, rule))
+
+
+def _beneath(standard: Standard, rule: StandardRule) -> list[StandardRule]:
+    found: list[StandardRule] = []
+    pending = [rule]
+    while pending:
+        each = pending.pop(0)
+        new = [o for o in standard.recording if o is not rule and o not in found and _reads(each, o)]
+        found += new
+        pending += new
+    return found

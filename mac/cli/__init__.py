@@ -26,7 +26,7 @@ COMMANDS: dict[str, str] = {
     "drift": "Show where what runs is out of step with Git, and with what is in AWS.",
     "metrics": "Look up what exporters export.",
     "coverage": "Show which resources are watched, and which are not.",
-    "explain": "Tell where a target or an alert comes from.",
+    "explain": "Tell where an alert, a target or a line of a file comes from.",
     "packages": "Fetch the standards of others, and check them.",
     "docs": "Render the catalogue as a static site.",
     "schema": "Print the JSON Schema of a document.",
