@@ -327,6 +327,7 @@ class Project:
     query: ServerAccess | None = None  # the server that has the history
     group_wait: str = "30s"
     group_interval: str = "5m"
+    ticket_interval: str = "30m"  # the group_interval of tickets
     repeat_interval: str = "4h"
     heartbeat_interval: str = "1m"
     alertmanager_api: ServerAccess | None = None  # where silences are known

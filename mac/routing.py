@@ -7,7 +7,7 @@ from typing import Any
 
 from mac import conventions, inhibition, intervals
 from mac.matchers import any_of, equals
-from mac.model import AlertSeverity, Catalog, Maintenance, MuteTime, Project, Receiver, Team
+from mac.model import AlertSeverity, Catalog, MuteTime, Project, Receiver, Team
 
 Document = dict[str, Any]
 
@@ -82,7 +82,7 @@ def _root(
     `receivers` takes up those that a route names, so that there are no others.
     """
     listed = list(teams)
-    routes = [_Routes(team, project.maintenance, receivers, reminders).tree() for team in listed]
+    routes = [_Routes(team, project, receivers, reminders).tree() for team in listed]
     return {
         "receiver": conventions.receiver(project.default_team, AlertSeverity.PAGE),
         "group_by": [conventions.SERVICE, conventions.ENVIRONMENT],
@@ -126,13 +126,14 @@ class _Routes:
     def __init__(
         self,
         team: Team,
-        windows: Iterable[Maintenance],
+        project: Project,
         receivers: dict[str, Document],
         reminders: Reminders,
     ) -> None:
         self._team, self._receivers, self._reminders = team, receivers, reminders
+        self._ticket_interval = project.ticket_interval
         own = [(_interval_name(team, mute), dict(mute.match)) for mute in team.mute_times]
-        shared = [(conventions.maintenance(w.name), dict(w.match)) for w in windows]
+        shared = [(conventions.maintenance(w.name), dict(w.match)) for w in project.maintenance]
         self._mutes = [
             (name, {label: values for label, values in match.items() if label != conventions.TEAM})
             for name, match in (*own, *shared)
@@ -184,11 +185,10 @@ class _Routes:
         """Who is told of a severity: in working hours, and otherwise if that is somebody else."""
         team = self._team
         special = severity in team.environments.get(environment, ())
-        matchers = [equals(conventions.SEVERITY, severity)]
-        route: Document = {
-            "receiver": self._receiver(severity, environment if special else ""),
-            "matchers": matchers,
-        }
+        taken: Document = {"matchers": [equals(conventions.SEVERITY, severity)]}
+        if severity is AlertSeverity.TICKET:
+            taken["group_interval"] = self._ticket_interval
+        route: Document = {"receiver": self._receiver(severity, environment if special else ""), **taken}
         hours = [conventions.working_hours(team.name)] if team.working_hours else []
         later = severity in team.after_hours and not special
         if hours and (later or severity is not AlertSeverity.PAGE):
@@ -201,7 +201,7 @@ class _Routes:
         if later:
             night: Document = {
                 "receiver": self._after_hours(severity),
-                "matchers": matchers,
+                **taken,
                 "mute_time_intervals": [*hours, *muted],
             }
             yield self._reminding(night, severity)

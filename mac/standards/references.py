@@ -37,7 +37,13 @@ _WRITTEN_BY_HAND = ("standards", "templates", "inventory")
 _NOT_FOR_OUTPUT = frozenset([".git", conventions.WORK_DIR])
 _INTERVALS = {
     "prometheus": ("scrape_interval", "evaluation_interval"),
-    "alertmanager": ("group_wait", "group_interval", "repeat_interval", "heartbeat_interval"),
+    "alertmanager": (
+        "group_wait",
+        "group_interval",
+        "ticket_interval",
+        "repeat_interval",
+        "heartbeat_interval",
+    ),
 }
 _MAY_BE_ZERO = "group_wait"  # at the others Prometheus puts its own default in place, Alertmanager refuses
 
