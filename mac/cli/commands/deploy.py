@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import click
@@ -145,17 +146,36 @@ def _exit_code(delivered: Sequence[Delivered]) -> int:
     return errors.PROBLEMS if State.REFUSED in states else errors.DONE
 
 
+class Stop:
+    """Whether to stop. `ask` may be called from a signal at any moment, also while this thread is in
+    `waited`: `threading.Event` would wait for a lock that it holds itself.
+    """
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[None] = SimpleQueue()
+
+    def ask(self) -> None:
+        self._asked.put(None)
+
+    def waited(self, seconds: float) -> bool:
+        """Sleeps for so long at most; True as soon as it was asked to stop."""
+        try:
+            self._asked.get(timeout=seconds)
+        except Empty:
+            return False
+        return True
+
+
 def _watch(watch: agent.Watch, output_format: str) -> None:
     """Until SIGTERM or ^C, which let a deployment that is under way come to its end."""
     import signal
     import sys
-    import threading
 
     from mac.agent import Agent
     from mac.deploy_model import State
     from mac.problems import ProblemsError
 
-    stop = threading.Event()
+    stop = Stop()
 
     def told(done: Round) -> None:
         if done.error:
@@ -170,9 +190,9 @@ def _watch(watch: agent.Watch, output_format: str) -> None:
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.ask())
     try:
-        Agent(watch, stop.wait).run(told)
+        Agent(watch, stop.waited).run(told)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
