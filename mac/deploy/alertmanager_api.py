@@ -43,16 +43,15 @@ class AlertmanagerApi:
         try:
             self._send(wanted)
         except http.ServerError as error:
-            if error.status != _REFUSED:
-                raise
-            place = Location(conventions.ALERTMANAGER_CONFIG)
             # Its words may have part of the configuration in them, and so of a secret.
-            message = (
-                f"{self.server.url} refuses it: {_without(_secrets(self._config(release)), error.message)}"
-            )
+            words = _without(_secrets(self._config(release)), error.message)
+            if error.status != _REFUSED:
+                raise DeployError(words, error.hint) from None
+            place = Location(conventions.ALERTMANAGER_CONFIG)
+            message = f"{self.server.url} refuses it: {words}"
             raise ProblemsError(
                 [Problem(place, "engine-rejects", message, "nothing was changed there")]
-            ) from error
+            ) from None
         if self._stored() != wanted:
             if before is None:
                 self.server.call("DELETE", _PATH)
@@ -88,7 +87,8 @@ class AlertmanagerApi:
             raise DeployError(f"{answer.url} does not answer as Mimir or Cortex does") from error
 
     def _config(self, release: Release) -> Json:
-        return emit.read_yaml(changes.content(release, conventions.ALERTMANAGER_CONFIG).decode())
+        with changes.generated(conventions.ALERTMANAGER_CONFIG):
+            return emit.read_yaml(changes.content(release, conventions.ALERTMANAGER_CONFIG).decode())
 
     def _wanted(self, release: Release) -> Mapping[str, Any]:
         config = self._config(release)
