@@ -385,7 +385,7 @@ def _stops(built: Built, request: Request) -> list[Problem]:
         covered = coverage.coverage(built.catalog, built.snapshot, built.bindings, request.today)
         found += guards.coverage(covered.percent, covered.unwatched, limits)
     if guards.SECRETS not in allowed:
-        stored = snapshot.stored_files(built.snapshot) if request.snapshot is None else {}
+        stored = snapshot.stored_files(built.snapshot) if built.record.keeps(request.snapshot) else {}
         found += guards.secrets({**stored, **built.rendered.files}, limits)
     return [*found, *built.record.foreign(built.rendered.files, built.owned)]
 
@@ -406,12 +406,10 @@ def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> 
 def _commit(request: Request, built: Built, clock: Clock, progress: Progress) -> str | None:
     with clock.stage("commit"):
         progress("commit", "")
-        place, source = built.record, request.snapshot
+        place = built.record
         paths = place.paths((*built.owned, *built.rendered.files))
-        kept = place.home / conventions.SNAPSHOT_DIR
-        own = source is None or (isinstance(source, Path) and source.resolve() == kept.resolve())
-        if own and place.outside is None:
-            paths.append(kept)
+        if place.keeps(request.snapshot) and place.outside is None:
+            paths.append(place.home / conventions.SNAPSHOT_DIR)
         made = _in_git(place, built.plan) or _since(place.head(), built)
         text, trailers = message.commit_message(made, built.rendered.provenance, place.revision())
         return place.commit(paths, git.trailers(text, trailers))
