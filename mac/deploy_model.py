@@ -74,8 +74,8 @@ class ApiSettings:
 class AmpSettings:
     """A workspace of Amazon Managed Service for Prometheus. `workspace`: its id, as ws-….
 
-    `role_arn`: entered first; the ambient credentials where it is empty. `max_bytes`: of one rule groups
-    namespace, or of the Alertmanager definition.
+    `role_arn`: entered first, with `external_id` if there is one; the ambient credentials where it is empty.
+    `max_bytes`: of one rule groups namespace, or of the Alertmanager definition.
     """
 
     name: str
@@ -84,6 +84,7 @@ class AmpSettings:
     region: str
     cell: str = ""
     role_arn: str = ""
+    external_id: str = ""
     namespace: str = "mac"
     max_bytes: int = 1_000_000
     settle: float = 60.0

@@ -25,14 +25,20 @@ _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
     DestinationType.RULER: (("cell", "server"), ("api", "namespace", "title", "settle")),
     DestinationType.ALERTMANAGER_API: (("server",), ()),
     DestinationType.GRAFANA_API: (("server",), ("namespace", "title")),
-    DestinationType.AMP: (("cell", "workspace", "region"), ("role_arn", "namespace", "max_bytes", "settle")),
-    DestinationType.AMP_ALERTMANAGER: (("workspace", "region"), ("role_arn", "max_bytes", "settle")),
+    DestinationType.AMP: (
+        ("cell", "workspace", "region"),
+        ("role_arn", "external_id", "namespace", "max_bytes", "settle"),
+    ),
+    DestinationType.AMP_ALERTMANAGER: (
+        ("workspace", "region"),
+        ("role_arn", "external_id", "max_bytes", "settle"),
+    ),
 }
 
 
 _TEXTS = (
     *("cell", "replica", "folder", "pid_file", "tool", "keep", "api", "namespace"),
-    *("workspace", "region", "role_arn", "max_bytes"),
+    *("workspace", "region", "role_arn", "external_id", "max_bytes"),
 )
 
 
