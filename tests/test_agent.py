@@ -20,9 +20,8 @@ import pytest
 from click.testing import Result
 from conftest import mac_argv
 
-from mac.agent import Agent, Round, Watch
+from mac.agent import Agent, Round, Stop, Watch
 from mac.backoff import LONGEST_PAUSE
-from mac.cli.commands.deploy import Stop
 from mac.deploy_model import State
 
 Mac = Callable[..., Result]

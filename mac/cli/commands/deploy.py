@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import click
@@ -146,32 +145,12 @@ def _exit_code(delivered: Sequence[Delivered]) -> int:
     return errors.PROBLEMS if State.REFUSED in states else errors.DONE
 
 
-class Stop:
-    """Whether to stop. `ask` may be called from a signal at any moment, also while this thread is in
-    `waited`: `threading.Event` would wait for a lock that it holds itself.
-    """
-
-    def __init__(self) -> None:
-        self._asked: SimpleQueue[None] = SimpleQueue()
-
-    def ask(self) -> None:
-        self._asked.put(None)
-
-    def waited(self, seconds: float) -> bool:
-        """Sleeps for so long at most; True as soon as it was asked to stop."""
-        try:
-            self._asked.get(timeout=seconds)
-        except Empty:
-            return False
-        return True
-
-
 def _watch(watch: agent.Watch, output_format: str) -> None:
     """Until SIGTERM or ^C, which let a deployment that is under way come to its end."""
     import signal
     import sys
 
-    from mac.agent import Agent
+    from mac.agent import Agent, Stop
     from mac.deploy_model import State
     from mac.problems import ProblemsError
 
