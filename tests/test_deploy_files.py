@@ -218,6 +218,8 @@ def test_defaults_hidden_secrets_and_other_spellings_are_no_difference(tmp_path:
         ):
             other = deploying.prometheus_files("Down", config={**RICH, **change})
             assert where in fault(running, tmp_path, other)
+        elsewhere = fault(running, tmp_path / "other", files)
+        assert f"was it started on {tmp_path}/other/prometheus.yml, by this path?" in elsewhere
         for changed, word in (
             (deploying.prometheus_files("Other", config=RICH), "runs otherwise the rule group"),
             ({**files, "rules/production/b.yml": files["rules/production/web.yml"]}, "does not run the rule"),

@@ -89,7 +89,10 @@ class Prometheus(Reloading):
     def _configuration(self, folder: Path, config: Json) -> Iterator[str]:
         runs = emit.read_yaml(str(self._data("/api/v1/status/config")["yaml"]))
         if where := departs(config, runs, str(folder)):
-            yield f"{self.server.url} runs another configuration, at {where}"
+            by_path = (
+                f" (was it started on {folder / CONFIG}, by this path?)" if "rule_files" in where else ""
+            )
+            yield f"{self.server.url} runs another configuration, at {where}{by_path}"
 
     def _rules(self, folder: Path, wanted: Mapping[tuple[str, str], list[Rule]]) -> Iterator[str]:
         runs = {
