@@ -213,7 +213,7 @@ def _place(asked: Asked, words: Words, again: bool) -> Record:
             raise UsageError(
                 "--output and --branch do not go together", "`output` in mac.yaml names a folder"
             )
-        return _beside(asked, repository, branch, remote, words)
+        return _beside(asked, repository, branch, repository.address(remote), words)
     name = repository.branch() if asked.push else branch
 
     def mine() -> Iterable[Path]:
