@@ -232,16 +232,18 @@ class Sync:
         release, project = self._release, self._project
         if release is None or project is None or not project.destinations:
             return ()
-        what, now = _digest(release.files), self.clock()
+        digest, now = _digest(release.files), self.clock()
         chosen = delivery.chosen_from(project, self.settings.names)
-        due = [each for each in chosen if self._attempts[each.name].wants(what, now)]
+        # Who mends the address or the credentials of a destination waits for nothing either.
+        what = {each.name: f"{digest} {each}" for each in chosen}
+        due = [each for each in chosen if self._attempts[each.name].wants(what[each.name], now)]
         waiting += (each.name for each in chosen if each not in due)
         done = delivery.hand_over(
             due, release, at_once=_AT_ONCE, progress=lambda name: self.progress(DEPLOY, f"to {name}")
         )
         for one in done:
             good, now = one.state in GOOD, self.clock()
-            self._attempts[one.name].note(what, good, self.settings.interval, now)
+            self._attempts[one.name].note(what[one.name], good, self.settings.interval, now)
         return done
 
     def _drift(self, outcome: Outcome) -> DriftReport | None:

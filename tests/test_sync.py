@@ -322,6 +322,17 @@ def test_drift_is_read_wherever_the_commit_is_made(world: World, where: str) -> 
     assert [(each.kind.value, each.what) for each in drift.drifts] == [("changed", board.name)]
 
 
+def test_a_destination_that_was_mended_in_mac_yaml_is_tried_at_once(world: World) -> None:
+    folder = with_dashboards(world)
+    (folder / "current").mkdir(parents=True)  # of somebody else
+    looped = loop(world)
+    assert [failure.stage for failure in looped.round().failures] == ["deploy"]
+    assert looped.round().waiting == ("grafana",)
+    project = world.root / "mac.yaml"
+    project.write_text(project.read_text().replace(f"folder: {folder}", f"folder: {folder}-2"))
+    assert [one.state for one in good(looped.round()).delivered] == [State.DEPLOYED]
+
+
 def test_targets_outside_of_git_are_in_no_version(world: World, tmp_path: Path) -> None:
     with_dashboards(world, "targets: file", f"targets_folder: {tmp_path / 'live'}")
     looped = loop(world)
