@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mac import init, pipeline, write
+from mac import generating, init, pipeline, write
 from mac import snapshot as snapshots
 from mac.model import Resource, Scope, ScopeStatus, Snapshot
 
@@ -86,7 +86,7 @@ def measure(root: Path, churn: Churn, targets: str) -> dict[str, int | float | s
     for round_ in range(churn.rounds + 1):
         state = snapshot(numbers)
         write.write(root, snapshots.stored_files(state), snapshots.stored(root))
-        made = pipeline.generate(pipeline.Request(root, snapshot=kept, commit=True)).commit
+        made = generating.generate(pipeline.Request(root, snapshot=kept, commit=True)).commit
         if round_ == 0:
             begin = packed(root)
         elif made:

@@ -16,12 +16,10 @@ from queue import Empty, SimpleQueue
 
 from mac import delivery, git, git_follow, lock
 from mac.backoff import Attempts
-from mac.deploy_model import Delivered, State
+from mac.deploy_model import Delivered
 from mac.problems import MacError
 
-_LOCK_WAIT = 60.0  # seconds
 _JITTER = 0.1  # agents that were started together shall not fetch together
-_GOOD = frozenset([State.DEPLOYED, State.UNCHANGED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Round:
 
     @property
     def good(self) -> bool:
-        return self.error is None and all(one.state in _GOOD for one in self.delivered)
+        return self.error is None and all(one.good for one in self.delivered)
 
 
 class Stop:
@@ -93,7 +91,7 @@ class Agent:
         watch = self.watch
         commit = ""
         try:
-            with lock.locked(watch.root, _LOCK_WAIT):
+            with lock.locked(watch.root, lock.WAIT):
                 repository = git.open(watch.root)
                 commit, unreached = self._newest(repository)
                 if not self._attempts.wants(commit, self.clock()):
@@ -104,7 +102,7 @@ class Agent:
                 delivery.followed(watch.root)
                 _, delivered = delivery.deliver(watch.root, names=watch.names, revision=commit)
                 done = Round(commit, delivered, unreached)
-                good = all(one.state in _GOOD for one in delivered)
+                good = all(one.good for one in delivered)
         except MacError as error:
             done, good = Round(commit, error=error), False
         self._attempts.note(commit, good, watch.interval, self.clock())

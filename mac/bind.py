@@ -6,12 +6,12 @@ Every resource of the snapshot ends up in a binding or in `unbound`; none is dro
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from mac import conventions, declared, endpoints, exemptions, objectives, parameters, watchers
+from mac import conventions, declared, endpoints, exemptions, objectives, tag_parameters, unbound, watchers
 from mac.declared import Declared
 from mac.kinds import all_kinds, monitoring
 from mac.labels import labels as labels_of
@@ -21,7 +21,6 @@ from mac.model import (
     Cell,
     InventoryConfig,
     KnownAccount,
-    Lifecycle,
     Member,
     ParameterValue,
     Partition,
@@ -33,10 +32,8 @@ from mac.model import (
     Unbound,
 )
 from mac.notes import Notes, quoted
-from mac.problems import Location, Problem, did_you_mean, nearest, ordered
+from mac.problems import Problem, nearest, ordered
 from mac.shard_model import Division
-
-_TAGS_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Bindings:
 def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     """Binds every resource. Exemptions that ended before `today` no longer hold and are reported."""
     notes = Notes()
-    unbound: list[Unbound] = []
+    left: list[Unbound] = []
     groups: dict[tuple[Cell, str, str, str], list[tuple[Resource, dict[str, str]]]] = defaultdict(list)
     cells = _Cells(catalog.inventory, snapshot.accounts)
     by_kind: dict[str, list[Standard]] = defaultdict(list)
@@ -74,9 +71,9 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     for resource in sorted(snapshot.resources, key=lambda r: r.sort_key):
         labels = labels_of(resource, catalog.project.labels)
         candidates = _candidates(by_kind, resource)
-        refusal = _refusal(catalog, resource, labels, candidates, notes)
+        refusal = unbound.refusal(catalog, resource, labels, candidates, notes)
         if refusal:
-            unbound.append(Unbound(resource, *refusal))
+            left.append(Unbound(resource, *refusal))
             continue
         meant = [s for s in candidates if _matches(s, labels)]
         chosen = [s for s in meant if _collectable(s, resource, catalog)]
@@ -93,11 +90,11 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
             watched += 1
         if watched:
             bound += 1
-            _tag_parameters(resource, chosen, notes)
+            tag_parameters.note_unknown(resource, chosen, notes)
         elif chosen:
-            unbound.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
+            left.append(Unbound(resource, "exempt", "its service exempts it from every standard"))
         else:
-            unbound.append(Unbound(resource, "no-standard", _why_no_standard(resource, labels, meant)))
+            left.append(Unbound(resource, "no-standard", unbound.no_standard(resource, labels, meant)))
     own = declared.place(catalog, list(groups), cells.all(), today, _matches)
     for key, resource, labels in own.placed:
         groups[key].append((resource, labels))
@@ -115,7 +112,7 @@ def bind(catalog: Catalog, snapshot: Snapshot, today: date) -> Bindings:
     bindings = tuple(sorted((*bindings, *measured), key=_order))
     return Bindings(
         bindings,
-        tuple(unbound),
+        tuple(left),
         cells.all(),
         ordered(problems),
         bound,
@@ -200,103 +197,6 @@ def _collectable(standard: Standard, resource: Resource, catalog: Catalog) -> bo
     return standard.cloudwatch is None or bool(all_kinds()[resource.kind].dimensions(resource))
 
 
-# --- what is not bound, and why ----------------------------------------------------------------------
-
-
-def _refusal(
-    catalog: Catalog,
-    resource: Resource,
-    labels: Mapping[str, str],
-    candidates: list[Standard],
-    notes: Notes,
-) -> tuple[str, str] | None:
-    """(reason, sentence) when no standard can watch the resource as it is; None when one may."""
-    if resource.lifecycle is not Lifecycle.IN_SERVICE:
-        fresh = "it was launched a moment ago, and its tags are not known yet"
-        told = f" ({resource.lifecycle_reason})" if resource.lifecycle_reason else ""
-        why = f"it is {resource.state or resource.lifecycle}{told}"
-        return (str(resource.lifecycle), fresh if "awaiting" in resource.attributes else why)
-    if not candidates:
-        return ("no-standard", f"no standard is for the kind {resource.kind}")
-    broken = next((n for n, v in labels.items() if not _representable(v)), "")
-    if broken:
-        notes.add(
-            "hostile-value",
-            resource.arn,
-            resource,
-            f"its {broken} is not valid Unicode, so no monitoring tool can carry it",
-            "change the tag",
-        )
-        return ("hostile-value", f"its {broken} is not valid Unicode")
-    service = labels.get(conventions.SERVICE, "")
-    if not service:
-        return ("no-service", _why_no_service(catalog, resource))
-    if service not in catalog.services:
-        hint = nearest(service, catalog.services)
-        message = f"the tag names the service {quoted(service)}, which has no document"
-        notes.add_unknown("undeclared-service", service, resource, message, hint)
-        if catalog.project.undeclared_services == "report":
-            near = f"; {hint}" if hint else ""
-            return ("undeclared-service", f"the service {quoted(service)} is not declared{near}")
-    return None
-
-
-def nothing_bound(catalog: Catalog, bindings: Bindings) -> Problem:
-    """That no resource is bound, and what to look at: the tags that the fleet has, or the inventory."""
-    counted = Counter(u.reason for u in bindings.unbound)
-    why = ", ".join(f"{count} {reason}" for reason, count in counted.most_common())
-    found = f"{len(bindings.unbound)} resources were found: {why}" if why else "no resources were found"
-    hint = "give the resources the tags that mac.yaml maps to labels"
-    if not why:
-        hint = "see whether inventory/aws.yaml names the accounts and regions that you mean"
-    elif seen := Counter(
-        key for u in bindings.unbound if u.reason == "no-service" for key in u.resource.tags
-    ):
-        source = next((s.tags for s in catalog.project.labels if s.label == conventions.SERVICE), ())
-        keys = ", ".join(f"{key} ({count})" for key, count in seen.most_common(_TAGS_SHOWN))
-        hint = (
-            f"the service is taken from the tag {' or '.join(source)} (spec.labels in mac.yaml), which "
-            f"{counted['no-service']} of them lack; the tags that they have most: {keys}"
-        )
-    return Problem(
-        Location("mac.yaml"),
-        "nothing-bound",
-        f"no resource is bound to any standard; {found}",
-        f"{hint}; or allow it with --allow-empty",
-    )
-
-
-def _representable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _why_no_service(catalog: Catalog, resource: Resource) -> str:
-    wanted = next((s.tags for s in catalog.project.labels if s.label == conventions.SERVICE), ())
-    if not resource.tags:
-        return "it has no tags"
-    sentence = f"it has no tag {' or '.join(wanted)}"
-    for key in sorted(resource.tags):
-        if nearest(key, wanted):
-            return f"{sentence}; its tag {quoted(key)} looks like a misspelling"
-    return sentence
-
-
-def _why_no_standard(resource: Resource, labels: Mapping[str, str], meant: list[Standard]) -> str:
-    if meant:
-        wanted = [s.scrape.port for s in meant if s.scrape is not None]
-        closed = [port for port in wanted if resource.addresses and resource.port(port) is None]
-        if closed:
-            return f"its container's port {closed[0]} is not mapped to a port of its machine"
-        return "it has neither an address to scrape nor metrics in CloudWatch"
-    role = labels.get(conventions.ROLE)
-    having = f"the role {quoted(role)}" if role else "no role"
-    return f"no standard for {resource.kind} matches it; it has {having}"
-
-
 # --- bindings ----------------------------------------------------------------------------------------
 
 
@@ -342,7 +242,7 @@ def _binding(
     partitions: dict[str, dict[str, ParameterValue]] = {}
     sizes: dict[str, int] = defaultdict(int)
     for resource, labels in sorted(found, key=lambda pair: pair[0].sort_key):
-        own = _from_tags(standard, resource, settled, notes)
+        own = tag_parameters.of(standard, resource, settled, notes)
         override = conventions.override(own)
         partitions.setdefault(override, {**settled, **own})
         sizes[override] += 1
@@ -377,51 +277,6 @@ def _settled(
     for layer in layers:
         values.update((k, v) for k, v in layer.items() if k in standard.parameters)
     return values
-
-
-def _from_tags(
-    standard: Standard, resource: Resource, settled: Mapping[str, ParameterValue], notes: Notes
-) -> dict[str, ParameterValue]:
-    """Parameters that the resource's `mac:` tags set, where they differ from the service's."""
-    own: dict[str, ParameterValue] = {}
-    for key, text in sorted(resource.tags.items()):
-        if not key.startswith(conventions.PARAMETER_TAG_PREFIX):
-            continue
-        name = key.removeprefix(conventions.PARAMETER_TAG_PREFIX)
-        parameter = standard.parameters.get(name)
-        if parameter is None or not parameter.open_to_tags:
-            continue  # it may belong to another standard of this resource; see _tag_parameters
-        value = parameters.from_text(parameter, text)
-        fault = "is not a number" if value is None else parameters.fault(parameter, value)
-        if value is None or fault:
-            notes.add(
-                "tag-parameter",
-                f"{key}={text}",
-                resource,
-                f"the tag {quoted(key)} has the value {quoted(text)}, which {fault}",
-                f"the service's value {settled[name]} is used",
-            )
-        elif value != settled[name]:
-            own[name] = value
-    return own
-
-
-def _tag_parameters(resource: Resource, chosen: list[Standard], notes: Notes) -> None:
-    """Tells of `mac:` tags that none of the resource's standards takes."""
-    known = {name for standard in chosen for name in standard.parameters}
-    opened = {p.name for standard in chosen for p in standard.parameters.values() if p.open_to_tags}
-    standards = ", ".join(s.name for s in chosen)
-    for key in resource.tags:
-        name = key.removeprefix(conventions.PARAMETER_TAG_PREFIX)
-        if not key.startswith(conventions.PARAMETER_TAG_PREFIX) or name in opened:
-            continue
-        if name in known:
-            message = f"the tag {quoted(key)} sets a parameter that is not open to tags in {standards}"
-            hint = "set it in the service's document, or give the parameter `tag: true` in the standard"
-            notes.add("parameter-closed", key, resource, message, hint)
-        else:
-            message = f"the tag {quoted(key)} sets no parameter of {standards}"
-            notes.add("tag-parameter", key, resource, message, did_you_mean(name, opened))
 
 
 def _team(

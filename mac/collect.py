@@ -17,6 +17,7 @@ from mac import accounts, config_aggregator, reading
 from mac.answers import CallError
 from mac.aws import Access, Aws
 from mac.durations import spell
+from mac.giving_way import GivingWay
 from mac.grace import settle
 from mac.kinds import Kind, all_kinds, aws_kinds
 from mac.kinds.kind import Place
@@ -106,6 +107,8 @@ class _Work:
     details: Executor
     now: datetime
     kept: Mapping[Scope, list[Resource]]
+    before: Mapping[Scope, ScopeStatus]
+    giving_way: GivingWay | None = None
     accesses: dict[str, Access | CallError] = field(default_factory=dict)
     regions: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of each account
 
@@ -141,14 +144,16 @@ def collect(
     *,
     now: datetime,
     only: frozenset[Scope] | None = None,
+    giving_way: GivingWay | None = None,
     progress: Progress | None = None,
     aws: Aws | None = None,
 ) -> Snapshot:
     """The inventory now, linked. A scope that fails keeps its resources of `last`, and says since when.
 
     `only`: all other scopes of `last` are taken from it as they are; accounts and regions too.
-    Raises ProblemsError for an unknown kind; AwsError when no account can be entered and nothing is known
-    from before. `aws` may be given to keep its clients from one reading to the next.
+    `giving_way`: may end it early. Raises ProblemsError for an unknown kind; AwsError when no account can be
+    entered and nothing is known from before. `aws` may be given to keep its clients from one reading to the
+    next.
     """
     scopes(replace(config, accounts=()))  # an unknown kind is said before anything is asked
     if not config.accounts and config.organization is None:
@@ -160,7 +165,7 @@ def collect(
     # Two pools: a scope waits for its details, so these must not wait behind other scopes.
     pool = ThreadPoolExecutor(config.concurrency, "mac-scope")
     details = ThreadPoolExecutor(config.concurrency, "mac-detail")
-    work = _Work(aws, config, details, now, _by_scope(last.resources))
+    work = _Work(aws, config, details, now, _by_scope(last.resources), before, giving_way)
     try:
         members = _members(work, last, pool) if only is None else accounts.as_known(config, last)
         work.regions = {a.id: a.regions or config.regions for a in members.accounts}
@@ -187,6 +192,9 @@ def collect(
                     throttles += access.budget.throttles - told[scope.account]
                     told[scope.account] = access.budget.throttles
                 progress(Step(done, total, statuses[scope], len(found), throttles))
+        if giving_way is not None:
+            found += chain.from_iterable(map(work.known, giving_way.unread))
+            statuses |= {scope: before[scope] for scope in giving_way.unread}
     except BaseException:
         aws.stop()  # on ^C nobody waits for the scopes that are being read
         raise
@@ -300,7 +308,7 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
     """Reads the scopes, one of each account in turn, each as it is done.
 
     An account that is throttled is read by one thread from then on: that is what AWS asks for, and no thread
-    that waits for it is missed by the others.
+    that waits for it is missed by the others. What gives way has read as many scopes as are read at once.
     """
     waiting: dict[str, deque[Scope]] = defaultdict(deque)
     for scope in wanted:
@@ -332,6 +340,16 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
                 return True
         return False
 
+    def leave(giving_way: GivingWay) -> None:
+        """Begins no scope any more, but those of which nothing is known."""
+        left: set[Scope] = set()
+        for account, scopes in waiting.items():
+            left.update(scope for scope in scopes if scope in work.before)
+            waiting[account] = deque(scope for scope in scopes if scope not in work.before)
+        turns.clear()
+        turns.extend(account for account, scopes in waiting.items() if scopes)
+        giving_way.unread |= left
+
     while turns or running:
         while start():
             pass
@@ -339,6 +357,8 @@ def _in_turn(work: _Work, wanted: Iterable[Scope], pool: Executor) -> Iterator[t
         scope = running.pop(future)
         busy[scope.account] -= 1
         yield scope, future.result()
+        if work.giving_way is not None and work.giving_way.asked():
+            leave(work.giving_way)
 
 
 def _read(work: _Work, scope: Scope) -> Reading:

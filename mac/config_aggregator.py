@@ -17,7 +17,7 @@ from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mac import config_records
+from mac import config_records, scope_api
 from mac.answers import CallError, Cause
 from mac.aws import Access, Aws
 from mac.config_records import RECORDS
@@ -151,7 +151,7 @@ class Aggregated:
 
     def _recorders(self, access: Access) -> Mapping[tuple[str, str], _Recorder]:
         """Account and region → its recorder. Raises CallError."""
-        with self.aws.scope(access, CALLS, self.aggregator.region, self.details) as api:
+        with scope_api.opened(self.aws, access, CALLS, self.aggregator.region, self.details) as api:
             query = f"SELECT accountId, awsRegion, configuration WHERE resourceType = '{_RECORDER}'"
             try:
                 found = dict(_recorder(row) for row in self._select(api, query) if _is_customers(row))

@@ -74,6 +74,9 @@ CLOUDWATCH_JOB, BLACKBOX_JOB = "cloudwatch", "blackbox"
 BLACKBOX_CONFIG = "exporters/blackbox.yml"
 PROBE_JOB_PREFIX = "probe-"
 
+ZONE_LOST = "zone:lost:bool"
+"""The zones whose loss ZoneUnreachable tells, so that others need not; none where nothing records it."""
+
 SHARD_ALIVE, SHARD_SILENT = "shard:alive:bool", "ShardSilent"
 SHARD_STANDARD = "shard"
 """What each shard records of itself, and the alert of the ruler that misses it."""
@@ -82,6 +85,7 @@ SLO_STANDARD_PREFIX = "slo-"
 SLO_RUNBOOK = "slo.md"
 SLO_OBJECTIVE = "service:slo_objective:ratio"
 SLO_BUDGET_REMAINING = "service:slo_error_budget_remaining:ratio"
+SLO_BURNS_FAST = "service:slo_burns_fast:ratio"
 SLO_FAST, SLO_SLOW, SLO_ABSENT = "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow", "SliAbsent"
 SLO_REMINDER = "1d"  # of ErrorBudgetBurnSlow
 SLO_ALERTS = (SLO_FAST, SLO_SLOW, SLO_ABSENT)

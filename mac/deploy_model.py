@@ -268,6 +268,11 @@ class Delivered:
     hint: str = ""
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def good(self) -> bool:
+        """Whether it runs what was brought."""
+        return self.state in (State.DEPLOYED, State.UNCHANGED)
+
 
 class DeployError(MacError):
     """A destination cannot be reached, or has not taken what it was given."""

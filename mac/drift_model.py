@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,10 +77,7 @@ class DestinationDrift:
 
     @property
     def state(self) -> DriftState:
-        kinds = {drift.kind for drift in self.drifts}
-        if DriftKind.UNKNOWN in kinds:
-            return DriftState.UNKNOWN
-        return DriftState.DRIFTED if kinds else DriftState.IN_SYNC
+        return _state(self.drifts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +103,7 @@ class DriftReport:
     @property
     def state(self) -> DriftState:
         """The worst of all."""
-        kinds = {drift.kind for drift in self.drifts}
-        if DriftKind.UNKNOWN in kinds:
-            return DriftState.UNKNOWN
-        return DriftState.DRIFTED if kinds else DriftState.IN_SYNC
+        return _state(self.drifts)
 
     def metrics(self) -> tuple[Family, ...]:
         """Families for a page of metrics: `exposition.text` writes them.
@@ -146,3 +140,10 @@ class DriftReport:
                 count = sum(drift.kind is kind for drift in drifts)
                 if count or state is not DriftState.UNKNOWN:
                     yield Sample(count, {"destination": name, "kind": kind.value})
+
+
+def _state(drifts: Iterable[Drift]) -> DriftState:
+    kinds = {drift.kind for drift in drifts}
+    if DriftKind.UNKNOWN in kinds:
+        return DriftState.UNKNOWN
+    return DriftState.DRIFTED if kinds else DriftState.IN_SYNC

@@ -25,6 +25,7 @@ from mac import (
     durations,
     exposition,
     git,
+    inventory,
     pipeline,
     record,
     scraping,
@@ -132,7 +133,7 @@ def read(
 def live(root: Path, progress: Progress) -> Fleet:
     """The inventory as AWS tells it now. Raises ProblemsError and AwsError."""
     catalog = pipeline.load(root)
-    found = pipeline.observe(root, progress)
+    found = inventory.observe(root, catalog, progress)
     unread = [status.scope for status in found.scopes if status.state is not ScopeState.COMPLETE]
     note = f"{together(unread)} could not be read now: what was last known of it is taken" if unread else ""
     return Fleet(found, bind.bind(catalog, found, datetime.now(UTC).date()).bindings, note)

@@ -29,6 +29,7 @@ from mac import (
     snapshot_source,
     substitution,
     templates,
+    unbound,
     what_if,
 )
 from mac.access_model import ServerAccess
@@ -105,9 +106,9 @@ def forecast(request: Request, progress: Progress = silent) -> Done:
         hint = "write prometheus.query.url in mac.yaml, or give --prometheus URL"
         raise UsageError("nothing says which server has the history", hint)
     progress("render", "what is written now")
-    after = _configured(_rendered(request, catalog), request.root)
+    after = _configured(_rendered(request, catalog))
     base = _base(request)
-    before = _configured(base, request.root) if base is not None else None
+    before = _configured(base) if base is not None else None
     return over(request, catalog, access, after=after, before=before, progress=progress)
 
 
@@ -123,7 +124,7 @@ def by_budget(request: Request) -> Judge:
         if not catalog.project.guards.forecast or access is None:
             return ()
         try:
-            after = _configured(built.rendered.documents, request.root)
+            after = _configured(built.rendered.documents)
             found = over(request, catalog, access, after=after, progress=progress).forecast
         except (ServerError, AwsError) as error:
             message = f"budgets were not checked: {error.message}"
@@ -211,7 +212,7 @@ def _rendered(request: Request, catalog: Catalog) -> Mapping[str, Any]:
         raise ProblemsError(found)
     bindings = bind.bind(catalog, state, request.now.date())
     if not bindings.bindings:
-        raise ProblemsError([*bindings.problems, bind.nothing_bound(catalog, bindings)])
+        raise ProblemsError([*bindings.problems, unbound.nothing_bound(catalog, bindings.unbound)])
     bindings = pipeline.divided(catalog, bindings, pipeline.present(request.root, request.output)[1])
     rendered = render.render(catalog, bindings, texts, snapshot.digest(state))
     if errors([*bindings.problems, *rendered.problems]):
@@ -229,7 +230,7 @@ def _base(request: Request) -> Mapping[str, Any] | None:
     return documents
 
 
-def _configured(documents: Mapping[str, Any], root: Path) -> Configured:
+def _configured(documents: Mapping[str, Any]) -> Configured:
     try:
         return forecast_input.read(documents)
     except ValueError as error:

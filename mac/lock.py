@@ -14,6 +14,8 @@ from pathlib import Path
 from mac.conventions import WORK_DIR
 from mac.problems import BusyError, OutputError
 
+WAIT = 60.0
+"""Seconds in which most other runs come to their end."""
 POLL = 0.05
 """Seconds between two attempts to take a lock that somebody else holds."""
 

@@ -5,16 +5,14 @@ Names and values come from tags and documents, so nothing of them may steer a te
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mac import report
+from mac import plan_fields, report
 from mac.causes import CAUSES
-from mac.diff import ADD, MODIFY, REMOVE, Change, FieldChange, Plan
-from mac.model import Json
+from mac.diff import ADD, MODIFY, REMOVE, Change, Plan
 from mac.problems import Problem
 
 SCHEMA_VERSION = 1
@@ -22,13 +20,10 @@ SCHEMA_VERSION = 1
 _SIGNS = {ADD: "+", REMOVE: "-", MODIFY: "~"}
 _COLORS = {ADD: "\x1b[32m", REMOVE: "\x1b[31m", MODIFY: "\x1b[33m"}
 _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
-_WIDE = 100
 _PLACES = 3
 """So many places are named; more are counted."""
 _NAMES = 8
 """So many dashboards or files that come or go are lines of their own; more are one line."""
-_LONG, _AROUND = 400, 40
-"""So much of a value is shown, and so much of what two values share around what differs."""
 
 _STOPS = ("guard-", "zero-rules", "foreign-file")
 """So begin the codes of what would stop `mac generate`."""
@@ -176,7 +171,7 @@ def _line(group: Sequence[Change]) -> _Line:
         title += f"  ({places[0]})"
     elif places:
         title += f"  (in {len(group)} places, such as {places[0]})"
-    details = [line for field in first.fields for line in _detail(field)]
+    details = [line for field in first.fields for line in plan_fields.lines(field)]
     if len(group) > 1 and details:
         details.insert(0, f"in {places[0] if places else 'the first'}:")
     if first.kind == "target" and first.examples and len(group) == 1:
@@ -189,47 +184,6 @@ def _line(group: Sequence[Change]) -> _Line:
 def _place(change: Change) -> str:
     parts = (change.service, change.environment, change.cell)
     return " / ".join(_shown(part) for part in parts if part)
-
-
-def _detail(field: FieldChange) -> Iterator[str]:
-    if field.old is None and field.new is None:
-        yield f"{_shown(field.field)}: differs from one to the other"
-        return
-    old, new = _value(field.old), _value(field.new)
-    if len(old) + len(new) + len(field.field) <= _WIDE:
-        yield f"{_shown(field.field)}: {old} → {new}"
-        return
-    yield f"{_shown(field.field)}:"
-    for sign, part in zip("-+", _differing(old, new), strict=True):
-        yield f"  {sign} {part}"
-
-
-def _differing(old: str, new: str) -> tuple[str, str]:
-    """Both values; of long ones the part from just before where they differ to just behind it."""
-    if max(len(old), len(new)) <= _LONG:
-        return old, new
-    before = _alike(old, new)
-    behind = _alike(old[before:][::-1], new[before:][::-1])
-    start, cut = max(before - _AROUND, 0), max(behind - _AROUND, 0)
-
-    def part(value: str) -> str:
-        shown = _shown(value[start : len(value) - cut], _LONG)
-        return ("…" if start else "") + shown + ("…" if cut else "")
-
-    return part(old), part(new)
-
-
-def _alike(one: str, other: str) -> int:
-    """How many characters two values have in common at their beginning."""
-    differ = (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    return next(differ, min(len(one), len(other)))
-
-
-def _value(value: Json) -> str:
-    if value is None:
-        return "(none)"
-    shown = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _shown(shown, len(shown))
 
 
 def _shown(value: str, limit: int = 160) -> str:

@@ -15,6 +15,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mac import scope_api
 from mac.answers import CallError, Cause
 from mac.aws import Access, Aws
 from mac.kinds.kind import Kind, Place
@@ -77,7 +78,7 @@ def _once(aws: Aws, access: Access, asked: Question, details: Executor, until: f
     kind, place = asked.kind, asked.place
     found: dict[Key, Resource] = {}
     ended: set[str] = set()
-    with aws.scope(access, kind, asked.region, details, until) as api:
+    with scope_api.opened(aws, access, kind, asked.region, details, until=until) as api:
         for raw in kind.fetch(api, place):
             resource = kind.transform(place, raw)
             if resource is not None:

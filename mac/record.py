@@ -30,7 +30,6 @@ class Words(Protocol):
     def merge_message(self, commit: str) -> str: ...
 
 
-_LOCK_WAIT = 60.0  # seconds
 _OWN = "branch"
 _CLONE = "record"
 
@@ -317,7 +316,7 @@ def published(
 
     Raises GitError, and OutputError when another mac works there for too long.
     """
-    with lock.locked(root, _LOCK_WAIT):
+    with lock.locked(root, lock.WAIT):
         tree = git_own.clone(deployment(root), settings.repository)
         tip = git_own.fetched(tree, "origin", settings.branch, default=False, timeout=git.NETWORK_TIMEOUT)
         if tip is None:

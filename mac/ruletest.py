@@ -1,30 +1,27 @@
 """Standards' rule tests, run by promtool: many cases a process, several processes at once.
 
-The rules are rendered as `generate` renders them; of a standard's rules those are evaluated that a case
-speaks of, and the series that they read. promtool compares all annotations of an alert, a case only those
-that it gives: where the expectations of one alert give different ones, they are put to promtool one after the
-other, with rules that have no others. promtool does not say which file a failure is about: the cases of a
-process that fails are run again, each by itself.
+promtool does not say which file a failure is about: the cases of a process that fails are run again, each by
+itself.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mac import conventions, durations, emit, process, promtool_report, rules, slo, templating
+from mac import emit, process, promtool_report, ruletest_cases
 from mac.engines import Engine
-from mac.model import Binding, Cell, Member, ParameterValue, Partition, Resource, Service, Standard
+from mac.model import Service, Standard
 from mac.problems import EngineError, Location, Problem, ordered
 from mac.promtool_report import Failure
-from mac.testcases import AlertExpectation, StandardTest, TestCase
+from mac.ruletest_cases import Prepared, Run
+from mac.ruletest_report import problem
+from mac.testcases import StandardTest, TestCase
 
 _TIMEOUT = 120.0  # seconds for each file; one takes milliseconds
 _BATCH = 24
@@ -58,38 +55,6 @@ class Report:
         return not self.problems and all(result.passed for result in self.results)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One file for promtool of a case: of each alert, expectations that give the same annotations."""
-
-    with_expressions: bool = False
-    alerts: list[AlertExpectation] = field(default_factory=list)
-    shown: dict[str, frozenset[str]] = field(default_factory=dict)  # alert → names of its annotations
-
-    def takes(self, expectation: AlertExpectation) -> bool:
-        """Adds the expectation, unless what it gives differs from what is compared of its alert already."""
-        if expectation.firing:
-            given = frozenset(expectation.firing[0].annotations)
-            if self.shown.setdefault(expectation.alert, given) != given:
-                return False
-        self.alerts.append(expectation)
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A case with all its rules, rendered; with `problems` it cannot be run."""
-
-    subject: str
-    case: TestCase
-    rules: tuple[rules.Rule, ...] = ()
-    runs: tuple[_Run, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-    def result(self, problems: Iterable[Problem], seconds: float) -> CaseResult:
-        return CaseResult(self.subject, self.case.name, self.case.location, ordered(problems), seconds)
-
-
 def run(
     standards: Mapping[str, Standard],
     tests: Sequence[StandardTest],
@@ -105,7 +70,7 @@ def run(
     all cases: see `untested`. Raises EngineError when promtool breaks down.
     """
     chosen = [
-        _prepared(_subject(test, standards, services or {}), test, case)
+        ruletest_cases.prepared(test, case, standards, services or {})
         for test in tests
         for case in test.cases
         if select(test, case)
@@ -157,188 +122,41 @@ def _test_file(standard: Standard) -> str:
     return f"{path.removesuffix('.yaml')}.test.yaml" if path.endswith(".yaml") else "its test file"
 
 
-# --- cases -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What is tested, and the standards whose recorded series it reads."""
-
-    standard: Standard
-    beneath: tuple[Standard, ...] = ()
-
-
-def _subject(
-    test: StandardTest, standards: Mapping[str, Standard], services: Mapping[str, Service]
-) -> _Subject:
-    if not test.slo:
-        return _Subject(standards[test.standard])
-    objective = next(o for o in services[test.service].slos if o.name == test.slo)
-    indicator = slo.find(objective, standards)
-    if indicator is None:
-        raise KeyError(f"{objective.standard} has no indicator {objective.indicator}")
-    queries = "\n".join(query.text for query in indicator.queries)
-    beneath = (s for s in standards.values() if any(r.record in queries for r in s.recording))
-    return _Subject(slo.standard(objective, indicator, standards), tuple(beneath))
-
-
-def _prepared(subject: _Subject, test: StandardTest, case: TestCase) -> _Case:
-    rendered, problems = rules.for_binding(_binding(subject.standard, test, case))
-    group: list[rules.Rule] = []
-    for standard in subject.beneath:
-        below, faults = rules.for_binding(_binding(standard, test, case))
-        group += [rule.rule for rule in below if "record" in rule.rule]
-        problems = (*problems, *faults)
-    problems = (*problems, *_misplaced(subject.standard, case))
-    if problems:
-        return _Case(test.subject, case, problems=problems)
-    group += [rule.rule for rule in rendered]
-    return _Case(test.subject, case, tuple(group), _runs(case))
-
-
-def _results(cases: Sequence[_Case], promtool: Engine) -> list[CaseResult]:
+def _results(cases: Sequence[Prepared], promtool: Engine) -> list[CaseResult]:
     """All of them in one process; each in one of its own where that fails."""
     runs = [(each, run) for each in cases for run in each.runs]
     begin = time.perf_counter()
     if not runs or _promtool(runs, promtool).returncode == 0:
         share = (time.perf_counter() - begin) / len(cases)
-        return [each.result(each.problems, share if each.runs else 0.0) for each in cases]
+        return [_result(each, each.problems, share if each.runs else 0.0) for each in cases]
     return [_alone(each, promtool) for each in cases]
 
 
-def _alone(each: _Case, promtool: Engine) -> CaseResult:
+def _alone(each: Prepared, promtool: Engine) -> CaseResult:
     begin = time.perf_counter()
     found = list(each.problems)
     for run in each.runs:
         answer = _promtool([(each, run)], promtool)
-        found += [_problem(each.case, run, failure) for failure in _failures(answer, each.case, promtool)]
-    return each.result(found, time.perf_counter() - begin)
+        found += [
+            problem(each.case, run.alerts, failure) for failure in _failures(answer, each.case, promtool)
+        ]
+    return _result(each, found, time.perf_counter() - begin)
 
 
-def _misplaced(standard: Standard, case: TestCase) -> Iterator[Problem]:
-    known = {alert.alert for alert in standard.alerts}
-    for expectation in case.alerts:
-        if expectation.alert not in known:
-            message = f'{standard.name} has no alert "{expectation.alert}"'
-            yield Problem(expectation.location, "unknown-alert", message)
-        if len({frozenset(firing.annotations) for firing in expectation.firing}) > 1:
-            message = "the alerts of one expectation give different annotations"
-            hint = "give the same annotations for each of them"
-            yield Problem(expectation.location, "test-failed", message, hint)
+def _result(each: Prepared, problems: Iterable[Problem], seconds: float) -> CaseResult:
+    return CaseResult(each.subject, each.case.name, each.case.location, ordered(problems), seconds)
 
 
-def _binding(standard: Standard, test: StandardTest, case: TestCase) -> Binding:
-    resource = Resource(arn="", kind=standard.applies_to.kind, account="", region="", id="")
-    return Binding(
-        cell=Cell(test.cell, "", ""),
-        environment=test.environment,
-        service=test.service,
-        standard=standard,
-        team=test.team,
-        tier=test.tier,
-        members=(Member(resource, {}),) * test.expected,
-        partitions=(Partition("", {**standard.defaults, **_parameters(standard, case)}, test.expected),),
-    )
-
-
-def _parameters(standard: Standard, case: TestCase) -> dict[str, ParameterValue]:
-    """Those of a case that the standard has: what lies beneath an SLO may have others."""
-    return {name: value for name, value in case.parameters.items() if name in standard.parameters}
-
-
-def _runs(case: TestCase) -> tuple[_Run, ...]:
-    found = [_Run(with_expressions=True)]
-    for expectation in case.alerts:
-        if not any(run.takes(expectation) for run in found):
-            found.append(_Run())
-            found[-1].takes(expectation)
-    return tuple(run for run in found if run.alerts or case.expressions)
-
-
-def _rules(each: _Case, run: _Run) -> dict[str, Any]:
-    """The rule file: what the run speaks of, with the annotations that are compared."""
-    shown = []
-    for rule in _spoken_of(each, run):
-        compared = run.shown.get(rule.get("alert", ""), frozenset())
-        annotations = {k: v for k, v in rule.get("annotations", {}).items() if k in compared}
-        rest = {key: value for key, value in rule.items() if key != "annotations"}
-        shown.append({**rest, "annotations": annotations} if annotations else rest)
-    return {"groups": [{"name": "test", "rules": shown}]}
-
-
-def _spoken_of(each: _Case, run: _Run) -> list[rules.Rule]:
-    """The alerts of the run, and every recording rule whose name occurs in what is read, in their order."""
-    alerts = {expectation.alert for expectation in run.alerts}
-    expressions = [e.expr for e in each.case.expressions] if run.with_expressions else []
-    everything = [*expressions, *(rule["expr"] for rule in each.rules)]
-    if any("ALERTS" in text or "__name__" in text for text in everything):
-        return list(each.rules)  # what they read is not to be seen from names
-    texts = [rule["expr"] for rule in each.rules if rule.get("alert") in alerts] + expressions
-    read: set[str] = set()
-    while texts:
-        text = texts.pop()
-        for rule in each.rules:
-            name = rule.get("record", "")
-            if name and name in text and name not in read:
-                read.add(name)
-                texts += [r["expr"] for r in each.rules if r.get("record") == name]
-    return [rule for rule in each.rules if rule.get("alert") in alerts or rule.get("record") in read]
-
-
-def _test_document(each: _Case, run: _Run, rule_file: str) -> dict[str, Any]:
-    case = each.case
-    static = {rule["alert"]: _labels(rule) for rule in each.rules if "alert" in rule}
-    return {
-        "rule_files": [rule_file],
-        "evaluation_interval": case.interval,
-        "tests": [
-            {
-                "interval": case.interval,
-                "input_series": [{"series": s.series, "values": s.values} for s in case.series],
-                "alert_rule_test": [
-                    {
-                        "eval_time": expectation.at,
-                        "alertname": expectation.alert,
-                        "exp_alerts": [
-                            {
-                                # A label of the rule beats one of its expression.
-                                "exp_labels": {**firing.labels, **static[expectation.alert]},
-                                "exp_annotations": dict(firing.annotations),
-                            }
-                            for firing in expectation.firing
-                        ],
-                    }
-                    for expectation in run.alerts
-                ],
-                "promql_expr_test": [
-                    {
-                        "expr": expectation.expr,
-                        "eval_time": expectation.at,
-                        "exp_samples": [{"labels": s.labels, "value": s.value} for s in expectation.samples],
-                    }
-                    for expectation in (case.expressions if run.with_expressions else ())
-                ],
-            }
-        ],
-    }
-
-
-def _labels(rule: rules.Rule) -> dict[str, str]:
-    # The rule file has Go templates; a firing alert has what they print.
-    return {name: templating.go_printed(str(text)) for name, text in rule["labels"].items()}
-
-
-# --- promtool ----------------------------------------------------------------------------------------
-
-
-def _promtool(runs: Sequence[tuple[_Case, _Run]], promtool: Engine) -> process.Completed:
+def _promtool(runs: Sequence[tuple[Prepared, Run]], promtool: Engine) -> process.Completed:
     with tempfile.TemporaryDirectory(prefix="mac-test-") as folder:
         directory = Path(folder)
         names = []
         for number, (each, run) in enumerate(runs):
             rule_file, name = f"rules-{number}.yml", f"test-{number}.yml"
-            (directory / rule_file).write_text(emit.yaml(_rules(each, run)), encoding="utf-8")
-            document = _test_document(each, run, rule_file)
+            (directory / rule_file).write_text(
+                emit.yaml(ruletest_cases.rule_document(each, run)), encoding="utf-8"
+            )
+            document = ruletest_cases.test_document(each, run, rule_file)
             (directory / name).write_text(emit.yaml(document), encoding="utf-8")
             names.append(name)
         return promtool.test_rules(directory, names, timeout=_TIMEOUT * len(names))
@@ -352,66 +170,3 @@ def _failures(answer: process.Completed, case: TestCase, promtool: Engine) -> tu
         raise EngineError(f"{promtool} ended with exit code {answer.returncode} on {case.name!r}\n{text}")
     # It refused: that must never read as "all is well", whatever it printed.
     return promtool_report.parse(text) or (Failure(message=promtool_report.plain(text)),)
-
-
-def _problem(case: TestCase, run: _Run, failure: Failure) -> Problem:
-    place = case.location
-    message = failure.message
-    if failure.alert:
-        place = next(
-            (e.location for e in run.alerts if (e.alert, _at(e.at)) == (failure.alert, _at(failure.at))),
-            place,
-        )
-        message = f"{failure.alert} at {failure.at}: {_difference(case, failure)}"
-    elif failure.expr:
-        place = next(
-            (e.location for e in case.expressions if (e.expr, _at(e.at)) == (failure.expr, _at(failure.at))),
-            place,
-        )
-        message = f"{_one_line(failure.expr)} at {failure.at}: {failure.message}"
-    return Problem(place, "test-failed", message)
-
-
-def _at(text: str) -> int | str:
-    length = durations.milliseconds(text)
-    return text if length is None else length
-
-
-def _difference(case: TestCase, failure: Failure) -> str:
-    """What fired and what should have, without the labels that every alert of the rule has."""
-    if failure.message:
-        return failure.message
-    return f"expected {_spell(failure.expected)}, got {_spell(failure.got)}"
-
-
-def _spell(alerts: Sequence[promtool_report.Alert]) -> str:
-    if not alerts:
-        return "silence"
-    return ", ".join(_spell_one(alert) for alert in alerts)
-
-
-_STATIC = frozenset(
-    {
-        "alertname",
-        conventions.SERVICE,
-        conventions.ENVIRONMENT,
-        conventions.TEAM,
-        conventions.TIER,
-        conventions.SEVERITY,
-        conventions.STANDARD,
-        conventions.OUTAGE,
-        conventions.REACH,
-        conventions.REMINDER,
-        conventions.SLO,
-    }
-)
-
-
-def _spell_one(alert: promtool_report.Alert) -> str:
-    labels = ", ".join(f'{name}="{value}"' for name, value in alert.labels if name not in _STATIC)
-    annotations = ", ".join(f"{name}: {value}" for name, value in alert.annotations)
-    return f"an alert {{{labels}}}" + (f" with {annotations}" if annotations else "")
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()

@@ -1,4 +1,4 @@
-"""What a run is asked for, what it has built, and what it did: the values of `pipeline`."""
+"""What a run is asked for, what it has built, and what it did: the values of `pipeline` and `generating`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mac.problems import Problem, RemoteError
 if TYPE_CHECKING:
     from mac.bind import Bindings
     from mac.diff import Plan
+    from mac.giving_way import GivingWay
     from mac.record import Record
     from mac.render import Rendered
     from mac.snapshot_source import Source
@@ -39,8 +40,9 @@ class Request:
 
     `base`: the revision whose output is compared with, instead of the one on disk. `allow`: the guards that
     are open for this run, see guards.NAMES. `judges` look at what was built as guards do. `now` decides which
-    exemptions hold. `only`: of the scopes that are known from before, read these alone. `lasting`: begin on
-    what the remote's branch has; go on without the remote where there is none, or while it does not answer.
+    exemptions hold. `only`: of the scopes that are known from before, read these alone. `giving_way`: may end
+    the reading early. `lasting`: begin on what the remote's branch has; go on without the remote where there
+    is none, or while it does not answer.
     """
 
     root: Path
@@ -56,6 +58,7 @@ class Request:
     judges: tuple[Judge, ...] = ()
     engines_required: bool = False
     only: frozenset[Scope] | None = None
+    giving_way: GivingWay | None = None
     lasting: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 

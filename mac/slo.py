@@ -169,6 +169,9 @@ class _Built:
         )
         spent = f"{self._recorded(conventions.slo_ratio(self.slo.window))} / {_number(self.slo.budget)}"
         yield self._recording(conventions.SLO_BUDGET_REMAINING, Text(f"1 - {spent}", self.slo.location))
+        if self.levels[AlertSeverity.PAGE]:
+            fast = self._burns(self.levels[AlertSeverity.PAGE])
+            yield self._recording(conventions.SLO_BURNS_FAST, Text(fast, self.slo.location))
 
     def _recording(self, name: str, expr: Text) -> StandardRecording:
         return StandardRecording(name, expr, self.labels, self.slo.location)
@@ -227,7 +230,7 @@ class _Built:
             gone = durations.spell(round(_length(window) / least / 60_000) * 60_000)
             yield self._alert(
                 name,
-                " or ".join(f"({self._burns(level)})" for level in found),
+                self._since_the_page(found) if severity is AlertSeverity.TICKET else self._burns(found),
                 severity,
                 times,
                 summary="{{ $value | humanizePercentage }} of << service >> fails its SLO "
@@ -250,7 +253,18 @@ class _Built:
             "budget is not watched.",
         )
 
-    def _burns(self, level: BurnRate) -> str:
+    def _burns(self, levels: tuple[BurnRate, ...]) -> str:
+        return " or ".join(f"({self._burns_at(level)})" for level in levels)
+
+    def _since_the_page(self, levels: tuple[BurnRate, ...]) -> str:
+        """What a page has told is no ticket as well, for as long as a short window sees it."""
+        if not self.levels[AlertSeverity.PAGE]:
+            return self._burns(levels)
+        seen = max((level.short for level in levels), key=_length)
+        fast = self._recorded(conventions.SLO_BURNS_FAST)
+        return f"({self._burns(levels)}) unless present_over_time({fast}[{seen}])"
+
+    def _burns_at(self, level: BurnRate) -> str:
         threshold = _number(level.factor * self.slo.budget)
         terms = [
             f"{self._recorded(conventions.slo_ratio(window))} > {threshold}"

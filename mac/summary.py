@@ -8,7 +8,7 @@ from typing import Any
 
 from mac import columns, report
 from mac.model import ScopeState, Snapshot
-from mac.pipeline import Outcome
+from mac.run import Outcome
 
 SCHEMA_VERSION = 1
 

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from mac import backoff, delivery, drifting, lock, pipeline
+from mac import backoff, delivery, drifting, generating, lock, pipeline
 from mac.backoff import Attempts
 from mac.deploy_model import Delivered, DeployError, Release
 from mac.drift_model import DriftReport
+from mac.giving_way import GivingWay
 from mac.model import Project, Scope
 from mac.problems import BusyError, MacError, ProblemsError
 from mac.run import Built, Clock, Outcome, Progress, Request, silent
@@ -28,7 +29,6 @@ from mac.sync_model import (
     DEPLOY,
     DRIFT,
     EVENTS,
-    GOOD,
     LOCK,
     PUSH,
     Failure,
@@ -39,7 +39,7 @@ from mac.sync_model import (
     Wake,
     figures,
 )
-from mac.sync_schedule import Schedule
+from mac.sync_schedule import Reading, Schedule
 
 __all__ = ["Abandoned", "Settings", "Sync", "Wake"]
 
@@ -47,7 +47,6 @@ _AT_ONCE = 8  # destinations
 _EVENT_WAIT = 20.0  # seconds of one question to the event source; a queue holds it for as long at most
 _EVENT_PAUSE = 5.0  # seconds after its first failure
 _JITTER = 0.1
-_LOCK_WAIT = 60.0  # seconds
 _LOCK_LOOK = 1.0  # seconds between two looks at whether to stop
 _LOOK = 1.0  # seconds after which it is seen in any case that the loop is to stop
 _REMOTE = "the remote"
@@ -86,18 +85,18 @@ class Sync:
             threading.Thread(target=self._listen, args=(self.wake,), name="mac-events", daemon=True).start()
         while self._waited(schedule):
             began = self.clock()
-            full = schedule.wants_all(began)
             changed = self._taken()
+            reading = schedule.next(began, changed)
+            giving_way = self._giving_way(reading, began, changed)
             try:
-                done = self.round(None if full else changed)
+                done = self.round(reading.only, giving_way)
             except Abandoned:
                 return
-            made = done.figures is not None
             if done.figures:
                 self._known = frozenset(status.scope for status in done.figures.scopes)
-            else:
-                self._note_changes(changed)
-            schedule.note(began, self.clock(), full=full, made=made)
+            self._note_changes(changed - done.read(changed))
+            unread = giving_way.unread if giving_way else frozenset()
+            schedule.note(reading, began, self.clock(), made=done.figures is not None, unread=unread)
             told(done)
 
     def stop(self) -> None:
@@ -139,6 +138,13 @@ class Sync:
                 self._changed |= scopes
                 self._signal.notify_all()
 
+    def _giving_way(self, reading: Reading, began: float, changed: frozenset[Scope]) -> GivingWay | None:
+        """To what has `changed` before the reading, or changes in the meantime."""
+        patience = reading.patience
+        if patience is None:
+            return None
+        return GivingWay(lambda: bool(changed or self._changed) and self.clock() - began >= patience)
+
     def _taken(self) -> frozenset[Scope]:
         with self._signal:
             taken = frozenset(self._changed)
@@ -147,8 +153,11 @@ class Sync:
 
     # --- a round ---------------------------------------------------------------------------------
 
-    def round(self, only: frozenset[Scope] | None = None) -> Round:
-        """One round, which reads all scopes or `only` these. What fails is told in the answer."""
+    def round(self, only: frozenset[Scope] | None = None, giving_way: GivingWay | None = None) -> Round:
+        """One round, which reads all scopes or `only` these. What fails is told in the answer.
+
+        `giving_way`: it is a reading of everything, or the rest of one, and may end early.
+        """
         began, clock = self.clock(), Clock()
         with self._signal:
             failures, self._unheard = self._unheard, []
@@ -160,7 +169,7 @@ class Sync:
             try:
                 with clock.stage(LOCK):
                     self._lock(held)
-                outcome = self._generated(only, clock, waiting)
+                outcome = self._generated(only, giving_way, clock, waiting)
                 counted = figures(outcome.built, pipeline.covered_by(outcome.built).percent / 100)
                 if outcome.unreached:
                     failures.append(Failure(PUSH, outcome.unreached))
@@ -169,9 +178,14 @@ class Sync:
             if clock.last != LOCK:
                 with _told_as(DEPLOY, failures), clock.stage(DEPLOY):
                     delivered = self._deploy(outcome, waiting)
-            failures += [Failure(DEPLOY, _of(one)) for one in delivered if one.state not in GOOD]
+            failures += [Failure(DEPLOY, _of(one)) for one in delivered if not one.good]
+            unread = giving_way.unread if giving_way else frozenset()
+            whole = (only is None or giving_way is not None) and not unread
+            if unread and counted:
+                every = frozenset(status.scope for status in counted.scopes)
+                only = (every if only is None else only) - unread
             drift: DriftReport | None = None
-            if outcome is not None and only is None and delivered and not self._stopping:
+            if outcome is not None and whole and delivered and not self._stopping:
                 with _told_as(DRIFT, failures), clock.stage(DRIFT):
                     drift = self._drift(outcome)
         return Round(
@@ -186,11 +200,12 @@ class Sync:
             delivered=delivered,
             waiting=tuple(waiting),
             drift=drift,
+            completes=whole,
         )
 
     def _lock(self, held: ExitStack) -> None:
         """Takes the lock of the repository for the whole round. Raises BusyError."""
-        until = self.clock() + _LOCK_WAIT
+        until = self.clock() + lock.WAIT
         while True:
             try:
                 held.enter_context(
@@ -203,7 +218,9 @@ class Sync:
             else:
                 return
 
-    def _generated(self, only: frozenset[Scope] | None, clock: Clock, waiting: list[str]) -> Outcome:
+    def _generated(
+        self, only: frozenset[Scope] | None, giving_way: GivingWay | None, clock: Clock, waiting: list[str]
+    ) -> Outcome:
         settings, remote = self.settings, self._attempts[_REMOTE]
         asks = settings.push and remote.wants(_REMOTE, self.clock())
         if settings.push and not asks:
@@ -216,9 +233,10 @@ class Sync:
             judges=settings.judges,
             engines_required=settings.engines_required,
             only=only,
+            giving_way=giving_way,
             lasting=True,
         )
-        outcome = pipeline.generate(request, self._watch, clock)
+        outcome = generating.generate(request, self._watch, clock)
         if asks:
             remote.note(_REMOTE, outcome.unreached is None, settings.interval, self.clock())
         return outcome
@@ -242,8 +260,7 @@ class Sync:
             due, release, at_once=_AT_ONCE, progress=lambda name: self.progress(DEPLOY, f"to {name}")
         )
         for one in done:
-            good, now = one.state in GOOD, self.clock()
-            self._attempts[one.name].note(what[one.name], good, self.settings.interval, now)
+            self._attempts[one.name].note(what[one.name], one.good, self.settings.interval, self.clock())
         return done
 
     def _drift(self, outcome: Outcome) -> DriftReport | None:

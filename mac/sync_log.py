@@ -49,7 +49,7 @@ class Log:
         self.event(
             "round",
             INFO if done.good else ERROR,
-            reading="full" if done.only is None else "partial",
+            reading="full" if done.full else "partial",
             result="success" if done.good else "failure",
             seconds=round(done.seconds, 3),
             scopes=len(done.only) if done.only is not None else None,

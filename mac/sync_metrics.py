@@ -18,7 +18,7 @@ from mac.drift_model import DriftReport
 from mac.exposition import Family, Sample, text
 from mac.model import Scope, ScopeState
 from mac.run import Stage
-from mac.sync_model import GOOD, STAGES, Figures, Round
+from mac.sync_model import STAGES, Figures, Round
 
 READINGS = ("full", "partial")
 RESULTS = ("success", "failure")
@@ -48,7 +48,7 @@ class Metrics:
     def note(self, done: Round) -> None:
         """A round has ended."""
         with self._lock:
-            self._rounds[READINGS[done.only is not None], RESULTS[not done.good]] += 1
+            self._rounds[READINGS[not done.full], RESULTS[not done.good]] += 1
             self._failed_in_a_row = 0 if done.good else self._failed_in_a_row + 1
             self._failures.update(failure.stage for failure in done.failures)
             self._last_round = done.at
@@ -64,7 +64,7 @@ class Metrics:
             # One that is gone from mac.yaml is forgotten; one that waits is as it was.
             kept = {key: good for key, good in self._in_sync.items() if key[0] in done.waiting}
             if done.delivered:
-                self._in_sync = kept | {(o.name, o.type.value): o.state in GOOD for o in done.delivered}
+                self._in_sync = kept | {(o.name, o.type.value): o.good for o in done.delivered}
 
     def _count_time(self, stages: Iterable[Stage]) -> None:
         for stage in stages:

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mac.deploy_model import Delivered, State
+from mac.deploy_model import Delivered
 from mac.drift_model import DriftReport
 from mac.model import Scope, ScopeStatus
 from mac.problems import MacError, Problem, ProblemsError
 from mac.run import Built, Judge, Stage
-
-GOOD = frozenset([State.DEPLOYED, State.UNCHANGED])
 
 LOCK, PUSH, DEPLOY, DRIFT, EVENTS = "lock", "push", "deploy", "drift", "events"
 STAGES = (
@@ -39,7 +37,7 @@ class Wake(Protocol):
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What is kept in sync. `interval`: seconds between two full readings. `push`: to the remote, if there is
-    one. `names`: the destinations, all if none is named. The others are as in `pipeline.Request`.
+    one. `names`: the destinations, all if none is named. The others are as in `run.Request`.
     """
 
     root: Path
@@ -103,8 +101,9 @@ def figures(built: Built, coverage: float) -> Figures:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round did. `only`: the scopes that were read, None for all. `at`: when it ended, in seconds
-    since 1970. `figures`: None when it did not come so far.
+    """What one round did. `only`: the scopes that were read, None for all. `completes`: with it everything
+    was read, though in several rounds. `at`: when it ended, in seconds since 1970. `figures`: None when it
+    did not come so far.
     """
 
     at: float
@@ -118,6 +117,18 @@ class Round:
     delivered: tuple[Delivered, ...] = ()
     waiting: tuple[str, ...] = ()  # what failed before and is tried again later
     drift: DriftReport | None = None  # of a full round
+    completes: bool = False
+
+    def read(self, scopes: frozenset[Scope]) -> frozenset[Scope]:
+        """Those of some scopes of which it has what AWS said."""
+        if self.figures is None:
+            return frozenset()
+        return scopes if self.only is None else scopes & self.only
+
+    @property
+    def full(self) -> bool:
+        """Whether everything has been read with it."""
+        return self.only is None or self.completes
 
     @property
     def good(self) -> bool:

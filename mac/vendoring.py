@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mac import conventions, lock, packages, standards, write
 from mac.package_model import Package
 from mac.problems import Problem, ProblemsError, UsageError, did_you_mean
-
-LOCK_WAIT = 60.0  # seconds
-
-Progress = Callable[[str, str], None]
+from mac.run import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ def update(root: Path, names: Collection[str], progress: Progress) -> tuple[Upda
     Raises ProblemsError, and then nothing is written, when a source does not have what is pinned, or what no
     package may hold; GitError when a source cannot be asked.
     """
-    with lock.locked(root, LOCK_WAIT, lambda holder: progress("wait", f"for {holder}")):
+    with lock.locked(root, lock.WAIT, lambda holder: progress("wait", f"for {holder}")):
         write.recover(root)
         settings, _ = standards.pinned(root)
         known = {package.name: package for package in settings.packages}

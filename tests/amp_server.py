@@ -8,77 +8,33 @@ does it: a definition is CREATING or UPDATING for some looks, and then ACTIVE, o
 from __future__ import annotations
 
 import base64
-import http.server
 import json
-import threading
 import urllib.parse
-from contextlib import AbstractContextManager
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any
+
+from tests.loopback import Answer, Loopback, as_json
 
 LOOKS = 2
 """How often a definition is looked at before it is taken up."""
 
 
-class Amp(AbstractContextManager["Amp"]):
+class Amp(Loopback):
     """`rules`: name → what is kept. `calls`: "METHOD name" of each change."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.rules: dict[str, dict[str, Any]] = {}
         self.definition: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_one(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, answer = outer._answer(self.command, self.path, json.loads(body or b"{}"))
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                if status >= 400:
-                    self.send_header("x-amzn-ErrorType", answer["__type"])
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def do_GET(self) -> None:
-                self.handle_one()
-
-            def do_POST(self) -> None:
-                self.handle_one()
-
-            def do_PUT(self) -> None:
-                self.handle_one()
-
-            def do_DELETE(self) -> None:
-                self.handle_one()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def data(self, name: str) -> str:
         return base64.b64decode(self.rules[name]["data"]).decode()
 
-    def __enter__(self) -> Amp:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        status, found = self._answer(method, path, json.loads(body or b"{}"))
+        code = {"x-amzn-ErrorType": found["__type"]} if status >= 400 else {}
+        return as_json(status, found, **code)
 
     def _answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         parts = [urllib.parse.unquote(part) for part in urllib.parse.urlsplit(path).path.split("/")[1:]]

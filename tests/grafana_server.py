@@ -6,70 +6,28 @@ one whose folder is not there.
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 import urllib.parse
-from contextlib import AbstractContextManager
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any
 
+from tests.loopback import Answer, Loopback, as_json
 
-class GrafanaServer(AbstractContextManager["GrafanaServer"]):
+
+class GrafanaServer(Loopback):
     """`boards`: uid → (folder's uid, dashboard). `seen`: "METHOD path"."""
 
     def __init__(self, token: str) -> None:
+        super().__init__()
         self.boards: dict[str, tuple[str, dict[str, Any]]] = {}
         self.folders: dict[str, str] = {}
         self.seen: list[str] = []
         self._token = token
-        outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_one(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if self.headers.get("Authorization") != f"Bearer {outer._token}":
-                    status, answer = 401, {"message": "Invalid API key"}
-                else:
-                    status, answer = outer._answer(self.command, self.path, body)
-                data = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def do_GET(self) -> None:
-                self.handle_one()
-
-            def do_POST(self) -> None:
-                self.handle_one()
-
-            def do_DELETE(self) -> None:
-                self.handle_one()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> GrafanaServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if headers.get("Authorization") != f"Bearer {self._token}":
+            return as_json(401, {"message": "Invalid API key"})
+        return as_json(*self._answer(method, path, body))
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         parts = urllib.parse.urlsplit(path)

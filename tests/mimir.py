@@ -7,22 +7,19 @@ shows nothing about Mimir.
 
 from __future__ import annotations
 
-import http.server
-import json
 import tempfile
-import threading
 import urllib.parse
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from mac import emit, engines
+from tests.loopback import Answer, Loopback, as_json
 
 _TENANT_FILES = ("credentials_file", "password_file", "api_url_file", "api_key_file", "bearer_token_file")
 
 
-class Mimir(AbstractContextManager["Mimir"]):
+class Mimir(Loopback):
     """`groups`: namespace → name → group, as stored. `calls`: "METHOD path" of all but GET;
     `seen`: of everything.
 
@@ -31,6 +28,7 @@ class Mimir(AbstractContextManager["Mimir"]):
     """
 
     def __init__(self, api: str = "mimir", tenant: str = "platform", token: str = "") -> None:
+        super().__init__()
         self.groups: dict[str, dict[str, Any]] = {}
         self.alertmanager: dict[str, Any] | None = None
         self.calls: list[str] = []
@@ -41,53 +39,10 @@ class Mimir(AbstractContextManager["Mimir"]):
         self._loaded: dict[str, dict[str, Any]] = {}
         self._rules = {"mimir": "/prometheus/config/v1/rules", "cortex": "/api/v1/rules"}[api]
         self._tenant, self._token = tenant, token
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_one(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                status, kind, answer = outer._answer(self.command, self.path, self.headers, body)
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def do_GET(self) -> None:
-                self.handle_one()
-
-            def do_POST(self) -> None:
-                self.handle_one()
-
-            def do_DELETE(self) -> None:
-                self.handle_one()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Mimir:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     # --- answers ---------------------------------------------------------------------------------
 
-    def _answer(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, str, bytes]:
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         self.seen.add(f"{method} {urllib.parse.unquote(path)}")
         if method != "GET":
             self.calls.append(f"{method} {urllib.parse.unquote(path)}")
@@ -106,13 +61,13 @@ class Mimir(AbstractContextManager["Mimir"]):
             return _text(404, "404 page not found")
         return self._group(method, [urllib.parse.unquote(name) for name in names], headers, body)
 
-    def _list(self) -> tuple[int, str, bytes]:
+    def _list(self) -> Answer:
         listed = {namespace: list(groups.values()) for namespace, groups in self.groups.items() if groups}
         if not listed and self.hides_empty:
             return _text(404, "no rule groups found")
-        return 200, "application/yaml", (emit.yaml(listed) if listed else "{}").encode()
+        return Answer(200, (emit.yaml(listed) if listed else "{}").encode(), "application/yaml")
 
-    def _group(self, method: str, names: list[str], headers: Any, body: bytes) -> tuple[int, str, bytes]:
+    def _group(self, method: str, names: list[str], headers: Any, body: bytes) -> Answer:
         match method, names:
             case "POST", [namespace]:
                 if headers.get("Content-Type") != "application/yaml":
@@ -131,9 +86,9 @@ class Mimir(AbstractContextManager["Mimir"]):
                     return _text(404, "group does not exist")
             case _:
                 return _text(405, "method not allowed")
-        return 202, "application/json", b'{"status":"success","data":null,"errorType":"","error":""}'
+        return Answer(202, b'{"status":"success","data":null,"errorType":"","error":""}')
 
-    def _evaluated(self) -> tuple[int, str, bytes]:
+    def _evaluated(self) -> Answer:
         if not self.asleep:
             self._loaded = {namespace: dict(groups) for namespace, groups in self.groups.items()}
         groups = [
@@ -142,13 +97,13 @@ class Mimir(AbstractContextManager["Mimir"]):
             for name, group in all_of_it.items()
         ]
         answer = {"status": "success", "data": {"groups": groups}, "errorType": "", "error": ""}
-        return 200, "application/json", json.dumps(answer).encode()
+        return as_json(200, answer)
 
-    def _alertmanager(self, method: str, body: bytes) -> tuple[int, str, bytes]:
+    def _alertmanager(self, method: str, body: bytes) -> Answer:
         if method == "GET":
             if self.alertmanager is None:
                 return _text(404, "alertmanager storage object not found")
-            return 200, "application/yaml", emit.yaml(self.alertmanager).encode()
+            return Answer(200, emit.yaml(self.alertmanager).encode(), "application/yaml")
         if method == "DELETE":
             self.alertmanager = None
             return _text(200, "")
@@ -200,5 +155,5 @@ def _keys(value: Any) -> set[str]:
     return set()
 
 
-def _text(status: int, words: str) -> tuple[int, str, bytes]:
-    return status, "text/plain; charset=utf-8", words.encode()
+def _text(status: int, words: str) -> Answer:
+    return Answer(status, words.encode(), "text/plain; charset=utf-8")

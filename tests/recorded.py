@@ -15,6 +15,7 @@ from typing import Any
 from botocore.credentials import Credentials
 from botocore.stub import Stubber
 
+from mac import scope_api
 from mac.aws import Access, Aws
 from mac.kinds import all_kinds
 from mac.kinds.kind import Place
@@ -58,7 +59,7 @@ def read(kind: str, calls: Sequence[Call], place: Place = PLACE) -> list[Resourc
         for stub in stubs:
             stack.enter_context(stub)
         region = (declared.home or place.regions[0]) if declared.global_ else place.region
-        with aws.scope(access, declared, region, _InTurn()) as api:
+        with scope_api.opened(aws, access, declared, region, _InTurn()) as api:
             found = [declared.transform(place, raw) for raw in declared.fetch(api, place)]
         for stub in stubs:
             stub.assert_no_pending_responses()

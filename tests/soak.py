@@ -223,7 +223,7 @@ class Soak:
             if subprocess.run(["git", "push", "--quiet", "origin", "HEAD:main"], cwd=work, check=False,
                               capture_output=True).returncode == 0:  # fmt: skip
                 return
-            self.faults["engineer's push was lost"] += 1
+            self.faults["engineer has to push again"] += 1
 
     def _kill(self) -> None:
         loop = self.chance.choice(self.loops)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import boto3
 from mac import engines, process, servers
 from mac.model import Account
 from tests.aws_fleet import PAIRS
+from tests.running_git import git
 
 REGION = "us-east-1"
 NETWORK = "127.40.0.0/16"
@@ -76,11 +76,6 @@ spec:
        expr: 'avg by (service, environment) (up{job="web",<< scope >>}) < 0.5'}
 """,
 }
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def free_port() -> int:

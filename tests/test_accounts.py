@@ -35,7 +35,7 @@ from mac.problems import AwsError, Severity
 from mac.snapshot import files as snapshot_files
 from mac.snapshot import from_bytes, from_files, stored_files, to_bytes
 from mac.snapshot import read as read_stored
-from mac.standards import decode
+from mac.standards import inventory as document_of_inventory
 from tests import aws_fleet as fleet
 
 NOW = datetime(2096, 11, 23, 12, tzinfo=UTC)  # long after the embedded AWS launches anything
@@ -204,8 +204,11 @@ def members(count: int) -> list[str]:
     [(10, 7, False), (10, 6, True), (4, 2, False), (3, 1, False), (2, 0, True), (20, 21, False)],
 )
 def test_an_organization_that_lost_many_accounts_at_once_keeps_them_until_a_person_says_so(
-    before: int, after: int, refused: bool
+    before: int, after: int, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")  # nobody is asked for one
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
     def listing(count: int) -> Any:
         return lambda _, kind, place, __: [kind.transform(place, row) for row in rows(*members(count))]
 
@@ -502,7 +505,7 @@ def test_an_inventory_of_an_organization_is_written_in_a_few_lines() -> None:
     document, problems = source.parse(WRITTEN.encode(), "inventory/aws.yaml")
     assert document is not None
     assert (*problems, *schema.problems(document, "inventory")) == ()
-    config = decode.inventory(document)
+    config = document_of_inventory.read(document)
     assert config.organization is not None
     assert config.organization.units == ("ou-ab12-11111111",)
     assert config.organization.external_id == "x"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,13 +22,10 @@ from conftest import mac_argv
 from mac.agent import Agent, Round, Stop, Watch
 from mac.backoff import LONGEST_PAUSE
 from mac.deploy_model import State
+from tests import systemd
+from tests.running_git import git
 
 Mac = Callable[..., Result]
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -270,19 +266,10 @@ def test_options_that_do_not_go_together_are_refused(place: Place, mac: Mac, opt
     assert mac("deploy", "-C", place.clone, *options).exit_code == 64
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@systemd.needed
 def test_systemd_finds_nothing_wrong_with_the_unit(place: Place, mac: Mac, tmp_path: Path) -> None:
     done = mac("deploy", "-C", place.clone, "unit", "--", "--branch", "100% $HOME main")
     assert done.exit_code == 0, done.output
-    path = tmp_path / "mac-deploy.service"
-    path.write_text(done.stdout.replace("User=mac", "User=root"))  # the user is not made yet
-    checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    about_it = [line for line in checked.stderr.splitlines() if path.name in line]
-    assert (checked.returncode, about_it) == (0, [])
+    systemd.check(done.stdout, tmp_path / "mac-deploy.service")
     assert '"100%% $$HOME main"' in done.stdout
     assert f"-{place.folder}" in done.stdout

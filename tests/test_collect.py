@@ -14,6 +14,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from mac import answers
 from mac.collect import Step, collect, scopes
+from mac.giving_way import GivingWay
 from mac.incomplete import problems
 from mac.model import Account, InventoryConfig, Lifecycle, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import AwsError, ProblemsError
@@ -458,6 +459,28 @@ def test_progress_tells_what_was_found_and_how_often_aws_was_asked_too_fast(acco
     steps: list[Step] = []
     collect(fleet.config(account, kinds=EC2), Snapshot(), now=NOW, aws=shared, progress=steps.append)
     assert [(s.done, s.total, s.resources, s.throttles) for s in steps] == [(1, 1, 3, 1)]
+
+
+def test_a_reading_that_gives_way_leaves_what_is_known_and_reads_what_is_not(account: Account) -> None:
+    aws = fleet.session(account)
+    fleet.launch(aws, 1)
+    fleet.queue(aws, "first")
+    before = read(fleet.config(account, kinds=EC2 + SQS))
+    fleet.launch(aws, 1)
+    fleet.queue(aws, "second")
+    fleet.function(aws, "new")
+    giving_way = GivingWay(lambda: True)
+    config = replace(fleet.config(account, kinds=EC2 + SQS + LAMBDA), concurrency=1)
+    found = collect(config, before, now=LATER, aws=fleet.Watch().aws(), giving_way=giving_way)
+    assert len(ids(found, "ec2-instance")) == 2, "what was begun comes to its end"
+    assert ids(found, "sqs-queue") == ids(before, "sqs-queue"), "known, and left"
+    assert ids(found, "lambda-function") != [], "not known from before"
+    assert [(s.scope.kind, s.state) for s in found.scopes] == [
+        (kind, ScopeState.COMPLETE) for kind in ("ec2-instance", "lambda-function", "sqs-queue")
+    ]
+    assert {scope.kind for scope in giving_way.unread} == {"sqs-queue"}
+    rest = collect(config, found, now=LATER, aws=fleet.Watch().aws(), only=giving_way.unread)
+    assert len(ids(rest, "sqs-queue")) == 2
 
 
 @pytest.mark.parametrize(

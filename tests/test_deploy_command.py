@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,18 +12,14 @@ import pytest
 from click.testing import Result
 from conftest import PROJECT
 
-from mac import guards, http, init, pipeline, servers, standards
+from mac import generating, guards, http, init, pipeline, servers, standards
 from mac import snapshot as snapshots
 from mac.deploy_model import DestinationType, State
 from tests import builders
+from tests.running_git import git
 
 Mac = Callable[..., Result]
 CELL = "main-us-east-1"
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def generate(root: Path, machines: int) -> None:
@@ -33,7 +28,7 @@ def generate(root: Path, machines: int) -> None:
     ]
     path = root.parent / "fleet.jsonl"
     path.write_bytes(snapshots.to_bytes(builders.snapshot(*resources)))
-    pipeline.generate(pipeline.Request(root, snapshot=path, commit=True, allow=guards.SHRINK))
+    generating.generate(pipeline.Request(root, snapshot=path, commit=True, allow=guards.SHRINK))
 
 
 @pytest.fixture(scope="module")

@@ -489,6 +489,69 @@ def test_what_differs_in_a_long_value_is_what_is_shown(form: Callable[[Plan], st
     assert max(map(len, shown.splitlines())) < 200
 
 
+def changed_dashboard(field: str, old: Any, new: Any) -> Plan:
+    fields = (diff.FieldChange(field, old, new),)
+    return Plan((Change("modify", "dashboard", "Team data", "", "", "", "service", fields=fields),))
+
+
+def panel(*services: str) -> dict[str, Any]:
+    names = "|".join(f"service-with-a-long-name-{name}" for name in services)
+    query = f'count by (service) (up{{service=~"{names}"}} == 0)'
+    return {"type": "timeseries", "title": "Down", "targets": [{"refId": "A", "expr": query}]}
+
+
+@pytest.mark.parametrize("form", [plan_report.text, plan_report.markdown])
+def test_of_a_panel_that_changes_the_query_is_shown_where_it_differs(form: Callable[[Plan], str]) -> None:
+    old, new = panel(*map(str, range(60))), panel(*map(str, range(30)), "new", *map(str, range(30, 60)))
+    made = changed_dashboard("panels.Down", old, new)
+    shown = [line.strip() for line in form(made).splitlines()]
+    place = shown.index("panels.Down.targets[A].expr:")
+    assert "name-29|service-with-a-long-name-30|" in shown[place + 1]
+    assert "name-29|service-with-a-long-name-new|service-with-a-long-name-30" in shown[place + 2]
+    assert max(map(len, shown)) < 200
+    (field,) = plan_report.as_dict(made)["changes"][0]["fields"]
+    assert field == {"field": "panels.Down", "old": old, "new": new}
+
+
+def test_of_variables_of_a_dashboard_the_one_that_changes_is_named() -> None:
+    def variables(*names: str) -> dict[str, Any]:
+        queries = {"cell": "label_values(up, cell)", "service": f'label_values(up{{service=~"{names}"}})'}
+        return {"list": [{"name": name, "type": "query", "query": text} for name, text in queries.items()]}
+
+    old, new = variables(*"ab" * 300), variables("x", *"ab" * 300, "y")
+    lines = plan_report.text(changed_dashboard("templating", old, new)).splitlines()
+    assert [line.strip() for line in lines if "templating" in line] == ["templating.list[service].query:"]
+    before, after = (line for line in lines if line.startswith("        "))
+    assert "…" in before[20:-20]
+    assert "…" in after[20:-20]
+    assert "'x'" in after
+    assert "'y'" in after
+    assert max(map(len, lines)) < 200
+
+
+def test_what_changes_alike_in_several_variables_is_shown_once() -> None:
+    def variables(metric: str) -> dict[str, Any]:
+        queries = ("query_result", "label_values") * 3
+        return {
+            "list": [
+                {"name": f"{query}{n}", "query": f"{query}({metric}, {'x' * 60})"}
+                for n, query in enumerate(queries)
+            ]
+        }
+
+    shown = plan_report.text(changed_dashboard("templating", variables("up"), variables("down")))
+    assert [line.strip() for line in shown.splitlines() if "templating" in line] == [
+        f"templating.list[{name}].query (and in 2 more places):"
+        for name in ("query_result0", "label_values1")
+    ]
+
+
+def test_a_field_that_differs_in_many_places_tells_how_many_are_left_out() -> None:
+    old, new = ({f"key-{n}": f"{side} {n} {'x' * 30}" for n in range(40)} for side in ("old", "new"))
+    lines = plan_report.text(changed_dashboard("settings", old, new)).splitlines()
+    assert [line.strip() for line in lines if "more" in line] == ["settings: differs in 34 more places"]
+
+
 def test_dashboards_that_come_together_are_one_line() -> None:
     changes = tuple(Change("add", "dashboard", f"s{n}", f"s{n}", "", "", "inventory") for n in range(40))
     assert plan_report.text(Plan(changes)).splitlines()[2:4] == [

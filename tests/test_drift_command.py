@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -22,7 +21,18 @@ from click.testing import Result
 from grafana_server import GrafanaServer
 from mimir import Mimir
 
-from mac import collect, delivery, deploy, guards, pipeline, servers, snapshot, standards, validate
+from mac import (
+    collect,
+    delivery,
+    deploy,
+    generating,
+    guards,
+    pipeline,
+    servers,
+    snapshot,
+    standards,
+    validate,
+)
 from mac import http as mac_http
 from mac.deploy import files as deployed_files
 from mac.deploy.files import FilesDestination
@@ -31,6 +41,7 @@ from mac.deploy_model import State
 from mac.model import Resource, ScopeState
 from mac.problems import EngineError
 from tests import builders
+from tests.running_git import git
 
 Mac = Callable[..., Result]
 CELL = "main-us-east-1"
@@ -43,11 +54,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that do not answer are asked again at once, and what was just loaded is judged at once."""
     monkeypatch.setattr(mac_http, "_PAUSE", 0.001)
     monkeypatch.setattr(deployed_files, "_STARTING", 0.0)
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def address(number: int) -> str:
@@ -79,7 +85,7 @@ def generate(root: Path, *numbers: int) -> None:
     for path, data in snapshot.stored_files(builders.snapshot(*map(machine, numbers))).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(data)
-    pipeline.generate(pipeline.Request(root, snapshot=kept, commit=True, allow=guards.SHRINK))
+    generating.generate(pipeline.Request(root, snapshot=kept, commit=True, allow=guards.SHRINK))
 
 
 @pytest.fixture(scope="module")

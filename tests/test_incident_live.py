@@ -19,8 +19,9 @@ import builders
 import pytest
 from webhook import Webhook
 
-from mac import conventions, emit, init, pipeline, servers, snapshot
+from mac import conventions, emit, generating, init, pipeline, servers, snapshot
 from mac.model import Resource
+from mac.run import Outcome
 
 # Of the service that scales in, long enough for a slow machine to generate and reload while its alert waits.
 PATIENCE = {"query": "60s", "scheduler": "15s"}
@@ -123,10 +124,10 @@ def root(tmp_path: Path) -> Path:
     return path
 
 
-def generate(root: Path, fleet: Fleet) -> pipeline.Outcome:
+def generate(root: Path, fleet: Fleet) -> Outcome:
     stored = root.parent / "snapshot.jsonl"
     stored.write_bytes(snapshot.to_bytes(builders.snapshot(*fleet.machines)))
-    return pipeline.generate(pipeline.Request(root, snapshot=stored))
+    return generating.generate(pipeline.Request(root, snapshot=stored))
 
 
 def until(holds: Callable[[], bool], what: str, timeout: float = 60.0) -> None:

@@ -16,6 +16,7 @@ from conftest import PROJECT
 
 from mac import __version__, files, init
 from mac.problems import GitError, OutputError
+from tests.running_git import git
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -199,11 +200,6 @@ def test_a_folder_that_may_not_be_written_is_a_failure_of_the_environment(
 
 
 # --- Git ---------------------------------------------------------------------------------------------
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def test_a_git_repository_is_made_unless_there_is_one(tmp_path: Path) -> None:

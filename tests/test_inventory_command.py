@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +12,11 @@ from click.testing import Result
 from mac import compact, snapshot
 from mac.model import Account, Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from tests import aws_fleet, builders
+from tests.running_git import git
 
 Mac = Callable[..., Result]
 
 WEB = {"service": "shop", "role": "web", "environment": "prod"}
-
-
-def git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def fleet(count: int) -> Snapshot:

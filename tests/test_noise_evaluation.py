@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.noise import configurations, confirm, evaluate, first_generation, gates, pictures, score
+from benchmarks.noise import (
+    configurations,
+    confirm,
+    evaluate,
+    first_generation,
+    gates,
+    pictures,
+    report,
+    score,
+)
 from benchmarks.noise.configurations import Configuration
 from benchmarks.noise.history import History
 from benchmarks.noise.overtime import RulesOverTime, Span, TimedRule, timed
@@ -342,6 +351,21 @@ def test_ratios_are_of_the_sums_of_all_runs() -> None:
     found = gates.ratios([_run(), _run(alerts=8)])
     assert found["alerts"] == 10.0
     assert math.isclose(found["notifications_shipped_grouping"], 120 / 22, abs_tol=0.01)
+
+
+def test_a_run_is_printed_with_the_set_of_kinds_that_its_seed_runs() -> None:
+    figures = dict.fromkeys(report._FIGURES, 0.0)
+    run = {"hosts": 146, "incidents": 9, "configurations": dict.fromkeys(report.NAMES, figures)}
+    run |= {"told": {}, "false_by_alert": {}}
+    heads = [
+        report.lines({**run, "split": split, "seed": seed}).splitlines()[0]
+        for split, seed in (("tuned", 1), ("reported", 22), ("reported", 31))
+    ]
+    assert heads == [
+        "146 hosts, seed 1, kinds tuned, 9 incidents",
+        "146 hosts, seed 22, kinds reported 1, 9 incidents",
+        "146 hosts, seed 31, kinds reported 2, 9 incidents",
+    ]
 
 
 def test_pictures_are_well_formed_and_escape_what_they_show() -> None:

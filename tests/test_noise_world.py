@@ -22,6 +22,7 @@ from benchmarks.noise import (
     openmetrics,
     page,
     roles,
+    traps,
     views,
     watch_signals,
 )
@@ -38,13 +39,18 @@ KINDS = {
     "lost-datanodes", "disk-filling", "resourcemanager-down", "zone-lost", "etl-late", "etl-failed",
     "etl-missing", "alluxio-master-down", "understore-errors", "s3-throttling", "metastore-connections",
     "critical-node-lost", "bad-deployment", "certificate-expiry", "queue-backlog", "new-machines-failing",
-    "exporter-crash", "memory-leak",
+    "exporter-crash", "memory-leak", "namenode-safe-mode", "zookeeper-quorum-lost",
+    "database-storage-filling", "inodes-used-up", "scheduler-hangs", "dead-letters", "s3-access-denied",
+    "queries-waiting", "ingest-slow",
 }  # fmt: skip
 
 
+SETS = [(split, number) for split in incidents.SPLITS for number in incidents.SETS[split]]
+
+
 @functools.cache
-def world(split: str) -> World:
-    return World(1, HOSTS, split=split)
+def world(split: str, number: int = 1) -> World:
+    return World(1 if number == 1 else incidents.SETS[split][number][0], HOSTS, split=split)
 
 
 @functools.cache
@@ -55,7 +61,7 @@ def shipped() -> Catalog:
 
 
 def incident(kind: str) -> tuple[World, Incident]:
-    found = world(incidents.BY_NAME[kind].split)
+    found = world(incidents.BY_NAME[kind].split, incidents.BY_NAME[kind].number)
     return found, next(i for i in found.incidents if i.kind == kind)
 
 
@@ -97,30 +103,42 @@ def test_too_few_hosts_are_refused_with_the_number_that_suffices() -> None:
 # --- incidents and traps -----------------------------------------------------------------------------
 
 
-def test_each_kind_of_incident_is_in_one_split_and_each_split_has_traps() -> None:
+def test_each_kind_of_incident_is_in_one_set_of_a_split_and_each_set_has_traps() -> None:
     assert set(incidents.BY_NAME) == KINDS
-    by_split = {split: [k.name for k in incidents.KINDS if k.split == split] for split in incidents.SPLITS}
-    assert {len(kinds) for kinds in by_split.values()} == {9}
-    for split, kinds in by_split.items():
-        found = world(split)
+    assert len(incidents.KINDS) == len(KINDS)
+    by_set = {own: [k.name for k in incidents.KINDS if (k.split, k.number) == own] for own in SETS}
+    assert {len(kinds) for kinds in by_set.values()} == {9}
+    for own, kinds in by_set.items():
+        found = world(*own)
         assert sorted(i.kind for i in found.incidents) == sorted(kinds)
-        assert sorted(t.kind for t in found.traps) == sorted(incidents.TRAPS[split])
-        assert set(incidents.SEEDS[split]).isdisjoint(
-            seed for other, seeds in incidents.SEEDS.items() if other != split for seed in seeds
-        )
+        assert sorted(t.kind for t in found.traps) == sorted(traps.TRAPS[own])
+
+
+def test_a_seed_runs_one_set_of_kinds_and_what_is_run_by_itself_has_them_all() -> None:
+    seeds = [seed for split, number in SETS for seed in incidents.SETS[split][number]]
+    assert len(seeds) == len(set(seeds))
+    for split, own in incidents.SEEDS.items():
+        assert {incidents.set_of(split, seed) for seed in own} == set(incidents.SETS[split])
+        assert all(seed in incidents.SETS[split][incidents.set_of(split, seed)] for seed in own)
+    kinds = {i.kind for i in World(32, HOSTS, split=incidents.REPORTED).incidents}
+    assert kinds == {i.kind for i in world(incidents.REPORTED, 2).incidents}
+    assert kinds.isdisjoint(i.kind for i in world(incidents.REPORTED).incidents)
 
 
 def test_the_page_of_the_world_says_what_the_code_does() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert page.rendered(text) == text, "python -m benchmarks.noise.page"
     for kind in incidents.KINDS:
-        assert f"| {kind.name} | {kind.split} | {kind.service} |" in text
+        of = incidents.label(kind.split, kind.number)
+        assert f"| {kind.name} | {of} | {kind.service} |" in text
     assert text.count("| assumed |") == sum(not a.source for a in assumptions.TABLE.values())
 
 
-@pytest.mark.parametrize("split", incidents.SPLITS)
-def test_incidents_lie_within_the_days_and_are_told_to_the_owner_of_their_service(split: str) -> None:
-    found = World(2, HOSTS, days=2, split=split)
+@pytest.mark.parametrize(("split", "seed"), [*((split, 2) for split in incidents.SPLITS), ("reported", 32)])
+def test_incidents_lie_within_the_days_and_are_told_to_the_owner_of_their_service(
+    split: str, seed: int
+) -> None:
+    found = World(seed, HOSTS, days=2, split=split)
     assert len(found.incidents) == 18
     for each in found.incidents:
         assert 0 < each.start < each.end <= found.end
@@ -128,8 +146,13 @@ def test_incidents_lie_within_the_days_and_are_told_to_the_owner_of_their_servic
         assert each.team == shipped().services[each.service].owner
 
 
-@pytest.mark.parametrize("split", incidents.SPLITS)
-@pytest.mark.parametrize("seed", [1, 2, 3, 11, 12, 13])
+@pytest.mark.parametrize(
+    ("split", "seed"),
+    [
+        *((split, seed) for split in incidents.SPLITS for seed in (1, 2, 3, 11, 12, 13)),
+        *((incidents.REPORTED, seed) for seed in incidents.SETS[incidents.REPORTED][2]),
+    ],
+)
 def test_no_trap_lies_within_an_incident_of_its_service(split: str, seed: int) -> None:
     found = World(seed, HOSTS, split=split)
     for trap in found.traps:
@@ -184,7 +207,9 @@ def mean(found: World, group: str, job: str, name: str, **labels: str) -> Floats
     """Over the machines of a group that have been there since before the world."""
     members = [m for m in found.machines if m.group.name == group and m.launched < 0 and m.leaving == INF]
     read = [up(found, m, job) if name == "up" else values(found, m, job, name, **labels) for m in members]
-    return np.asarray(np.nanmean(np.vstack(read), axis=0))
+    whole = np.vstack(read)
+    told = (~np.isnan(whole)).sum(axis=0)
+    return np.asarray(np.where(told > 0, np.nansum(whole, axis=0) / np.maximum(told, 1), np.nan))
 
 
 def caching_failures(found: World) -> Floats:
@@ -241,6 +266,48 @@ def oom_kills(found: World) -> Floats:
     return np.asarray(np.diff(known, prepend=0))
 
 
+def database_free(found: World) -> Floats:
+    return cloudwatch(found, "AWS/RDS", "FreeStorageSpace", DBInstanceIdentifier="metastore")
+
+
+def inodes_free(found: World) -> Floats:
+    free = mean(found, "airflow-worker", HOST, "node_filesystem_files_free", mountpoint="/")
+    return free / ((100 << 30) / (16 << 10))
+
+
+def heartbeats(found: World) -> Floats:
+    """In the last ten minutes, as far as the first scheduler was heard."""
+    counted = values(found, found.first("airflow"), "airflow", "airflow_scheduler_heartbeat")
+    grown = np.diff(counted, prepend=counted[0])
+    grown[~(grown >= 0)] = 6  # it was restarted, or not heard
+    whole = np.convolve(grown, np.ones(20))[: found.count]
+    whole[:20] = 120
+    return whole
+
+
+def leaders(found: World) -> Floats:
+    """ZooKeeper servers that say how many follow them."""
+    members = [m for m in found.machines if m.group.name == "alluxio-master"]
+    told = [~np.isnan(values(found, m, "zookeeper", "synced_followers")) for m in members]
+    return np.asarray(np.sum(told, axis=0, dtype=float))
+
+
+def dead_letters(found: World) -> Floats:
+    return cloudwatch(found, "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName="ingest-events-dlq")
+
+
+def denied(found: World) -> Floats:
+    bucket = {"BucketName": "production-us-east-1-raw", "FilterId": "EntireBucket"}
+    errors, requests = (cloudwatch(found, "AWS/S3", m, **bucket) for m in ("4xxErrors", "AllRequests"))
+    return errors / requests
+
+
+def trino(found: World, name: str) -> Floats:
+    return np.nan_to_num(
+        values(found, found.first("trino-coordinator"), "trino", f"trino_querymanager_{name}")
+    )
+
+
 Signal = Callable[[World], Floats]
 
 # Of each kind: a signal, and its least or greatest value that counts as broken. Healthy is on the other side.
@@ -274,6 +341,19 @@ SHOWN: dict[str, tuple[Signal, str, float]] = {
     "new-machines-failing": (broken_workers, ">", 0.15),
     "exporter-crash": (lambda w: mean(w, "datanode", HOST, "up"), "<", 0.1),
     "memory-leak": (oom_kills, ">", 0.5),
+    "namenode-safe-mode": (
+        lambda w: np.nan_to_num(mean(w, "namenode", "hdfs-namenode", "hadoop_namenode_safe_mode")), ">", 0.9,
+    ),
+    "zookeeper-quorum-lost": (leaders, "<", 0.5),
+    "database-storage-filling": (lambda w: database_free(w) / (380 * 2**30), "<", 0.2),
+    "inodes-used-up": (inodes_free, "<", 0.15),
+    "scheduler-hangs": (heartbeats, "<", 1),
+    "dead-letters": (dead_letters, ">", 100),
+    "s3-access-denied": (denied, ">", 0.5),
+    "queries-waiting": (lambda w: trino(w, "queuedtime_p95"), ">", 300_000),
+    "ingest-slow": (
+        lambda w: cloudwatch(w, "AWS/ApplicationELB", "TargetResponseTime", LoadBalancer="app"), ">", 5,
+    ),
 }  # fmt: skip
 AFTERMATH = 3600.0  # what an incident left behind takes that long to be worked off
 
@@ -309,6 +389,75 @@ def test_machines_of_a_broken_image_run_all_but_the_daemon() -> None:
         inside = (window.seconds > of.daemons_ready) & (window.seconds < min(each.end, of.leaving))
         assert not found.answers(of, "trino", window)[inside].any()
         assert found.answers(of, HOST, window)[inside].mean() > 0.9
+
+
+def test_without_a_quorum_the_last_server_answers_and_no_alluxio_master_serves() -> None:
+    found, each = incident("zookeeper-quorum-lost")
+    inside = (found.times >= each.start) & (found.times < each.end)
+    assert mean(found, "alluxio-master", "zookeeper", "up")[inside] == pytest.approx(1 / 3)
+    assert mean(found, "alluxio-master", "alluxio-master", "up")[inside].min() > 0.9
+    reads = mean(found, "alluxio-worker", "alluxio-worker", "Worker_BlocksReadLocal")[inside]
+    assert np.diff(reads).max() == 0
+    assert found.services.query_failures[inside].min() > 0.5
+
+
+def test_what_stops_jobs_makes_runs_fail_or_begin_late_and_they_recover() -> None:
+    found = world(incidents.REPORTED, 2)
+    failed = np.sum([job.failed for job in found.services.jobs], axis=0)
+    late = np.max([found.times - job.next_run for job in found.services.jobs], axis=0)
+
+    def during(kind: str, read: Floats) -> float:
+        _, each = incident(kind)
+        return float(read[(found.times >= each.start) & (found.times < each.end)].max())
+
+    assert during("namenode-safe-mode", failed) >= 4
+    assert during("s3-access-denied", failed) >= 4
+    assert during("scheduler-hangs", late) > 2000
+    ends = [incident(kind)[1] for kind in ("namenode-safe-mode", "s3-access-denied", "scheduler-hangs")]
+    calm = np.ones(found.count, dtype=np.bool_)
+    for each in ends:
+        calm &= (found.times < each.start) | (found.times > each.end + 2 * AFTERMATH)
+    assert failed[calm].max() == 0
+    assert late[calm].max() <= STEP
+
+
+def test_messages_that_cannot_be_read_are_moved_uncounted_and_moved_back() -> None:
+    found, each = incident("dead-letters")
+    queues = found.services.queues
+    letters, events = queues["ingest-events-dlq"], queues["ingest-events"]
+    inside = (found.times >= each.start) & (found.times < each.end)
+    assert np.diff(letters.visible[inside]).min() >= 0
+    assert letters.sent.max() == 0
+    assert letters.visible[found.times > each.end + 900].max() == 4
+    assert events.deleted.sum() == pytest.approx(events.sent.sum(), rel=0.001)
+    assert events.age.max() < 120
+
+
+def test_a_planned_failover_leaves_one_namenode_leading_that_is_not_in_safe_mode() -> None:
+    found = world(incidents.REPORTED, 2)
+    trap = next(t for t in found.traps if t.kind == "planned-failover")
+    members = [m for m in found.machines if m.group.name == "namenode"]
+    leads = [found.leads(m, found.window(m)) for m in members]
+    safe = [values(found, m, "hdfs-namenode", "hadoop_namenode_safe_mode") for m in members]
+    inside = (found.times >= trap.start) & (found.times < trap.end)
+    assert np.sum(leads, axis=0)[inside] == pytest.approx(1)
+    restarted = next(i for i, m in enumerate(members) if m.id in trap.machines)
+    before = int(np.flatnonzero(inside)[0]) - 1
+    assert leads[restarted][before]
+    assert not leads[restarted][inside].any()
+    assert np.nanmax(safe[restarted][inside]) == 1
+    assert max(np.nanmax(safe[i][inside]) for i in range(len(members)) if i != restarted) == 0
+
+
+def test_a_long_run_ends_within_what_is_promised_and_before_the_next() -> None:
+    found = world(incidents.REPORTED, 2)
+    trap = next(t for t in found.traps if t.kind == "long-run")
+    job = found.services.jobs[traps.LONG_JOB]
+    running = np.nan_to_num(found.times - job.running_since)
+    inside = (found.times >= trap.start) & (found.times < trap.end)
+    assert running[inside].max() == pytest.approx(traps.LONG_RUN * job.usual, abs=STEP)
+    assert running[~inside].max() <= job.usual
+    assert not job.failed[inside].any()
 
 
 # --- series --------------------------------------------------------------------------------------------

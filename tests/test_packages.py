@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from mac import files, git_fetch, lock, packages, schema, source, standards, vendoring
+from mac import files, git_fetch, lock, packages, schema, source, standards
 from mac import snapshot as snapshots
 from mac.problems import errors
-from mac.standards import decode
 from mac.standards import packages as pins
+from mac.standards import project as settings_document
 from tests.builders import instance, snapshot
 from tests.package_repository import (
     PACKAGE,
@@ -318,7 +318,7 @@ def test_an_update_that_is_killed_leaves_the_old_packages_or_the_new(repository:
 def test_an_update_waits_for_another_mac_and_does_not_write_beside_it(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vendoring, "LOCK_WAIT", 0.0)
+    monkeypatch.setattr(lock, "WAIT", 0.0)
     with (lock.work_dir(repository.root) / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         result = repository.update()
@@ -340,7 +340,7 @@ def test_the_settings_that_the_page_shows_are_sound() -> None:
         document, problems = source.parse(text.encode(), "mac.yaml")
         assert document is not None
         assert (*problems, *schema.problems(document, "project")) == ()
-        assert list(pins.pins(decode.project(document), document)) == []
+        assert list(pins.pins(settings_document.read(document), document)) == []
 
 
 def test_the_page_tells_every_key_of_a_pin_and_every_limit() -> None:

@@ -16,13 +16,15 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from mac import guards, lock, pipeline, write
+from mac import generating, guards, lock, pipeline, write
 from mac import snapshot as snapshots
 from mac.model import Resource, Scope, ScopeState, ScopeStatus, Snapshot
 from mac.problems import GitError, OutputError, Problem, ProblemsError
+from mac.run import Outcome
 from tests import builders
 from tests.builders import instance
 from tests.conftest import Ran, mac_argv
+from tests.running_git import git
 
 HOSTS = 40
 
@@ -34,11 +36,6 @@ def fleet(numbers: range = range(1, HOSTS + 1), service: str = "ingest") -> list
 def measured(problems: Iterable[Problem]) -> list[Problem]:
     """Without those of SLOs that the small fleet of a test cannot measure."""
     return [p for p in problems if p.code != "slo-unbound"]
-
-
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -80,8 +77,8 @@ def seen(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def run(root: Path, snapshot: Path, **options: object) -> pipeline.Outcome:
-    return pipeline.generate(pipeline.Request(root, snapshot=snapshot, **options))  # type: ignore[arg-type]
+def run(root: Path, snapshot: Path, **options: object) -> Outcome:
+    return generating.generate(pipeline.Request(root, snapshot=snapshot, **options))  # type: ignore[arg-type]
 
 
 def changes(root: Path, snapshot: Path, **options: object) -> pipeline.Built:
@@ -406,7 +403,7 @@ def test_who_has_to_wait_is_told_for_whom(repository: Path, seen: Seen) -> None:
     holder = threading.Thread(target=hold)
     holder.start()
     ready.wait(60)
-    pipeline.generate(pipeline.Request(repository, snapshot=path), progress)
+    generating.generate(pipeline.Request(repository, snapshot=path), progress)
     holder.join()
     assert told[0] == ("wait", f"for process {os.getpid()}")
 

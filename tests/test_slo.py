@@ -80,6 +80,15 @@ def test_a_slow_loss_is_a_ticket_and_less_than_the_budget_is_silence(generation:
     assert outcome(objective(), case(keeps, "0.9x1000", "1000x1000", "5m")) == []
 
 
+def test_what_a_page_told_is_no_ticket_as_well_and_what_goes_on_below_it_is(generation: str):
+    # An hour in which a tenth fails is a tenth of the budget; three in a thousand spend it within ten days.
+    over, goes_on = "0x24 100x12 0x200", "0x24 100x12 3x200"
+    silent = {FAST: [("2h40m", True)], SLOW: [(at, False) for at in ("3h30m", "5h", "8h", "10h", "16h")]}
+    told = {FAST: [("2h40m", True)], SLOW: [("8h", False), ("10h", True)]}
+    assert outcome(objective(), case(silent, over, "1000x240", "5m")) == []
+    assert outcome(objective(), case(told, goes_on, "1000x240", "5m")) == []
+
+
 def test_few_events_say_nothing_however_many_of_them_fail(generation: str):
     # 900 in an hour, where 1000 are wanted; without the guard all of them would be told.
     silent, loud = {FAST: [("62m", False)]}, {FAST: [("62m", True)]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,9 @@ from mac.problems import ProblemsError, UsageError
 from mac.snapshot_source import Revision, encode, is_there, locate, read
 from tests.builders import instance
 from tests.builders import snapshot as snapshot_of
+from tests.running_git import git
 
 OLD, NEW = snapshot_of(instance(1)), snapshot_of(instance(1), instance(2))
-
-
-def git(root: Path, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
 
 
 def keep(root: Path, found: Snapshot) -> None:

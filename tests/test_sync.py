@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import struct
 import subprocess
@@ -34,9 +33,9 @@ from mac.sync import Abandoned, Settings, Sync
 from mac.sync_log import Log
 from mac.sync_metrics import Metrics
 from mac.sync_model import Failure, Figures, Round
-from mac.sync_schedule import APART, Schedule
+from mac.sync_schedule import APART, Reading, Schedule
 from tests import aws_fleet as fleet
-from tests import syncing
+from tests import syncing, systemd
 from tests.syncing import World, git
 
 Mac = Callable[..., Result]
@@ -380,7 +379,7 @@ def test_another_mac_in_the_same_clone_is_waited_for_and_then_named(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "_LOCK_LOOK", 0.01)
-    monkeypatch.setattr(sync, "_LOCK_WAIT", 0.3)
+    monkeypatch.setattr(lock, "WAIT", 0.3)
     said: list[str] = []
     looped = loop(world, progress=lambda stage, text: said.append(f"{stage} {text}"))
     with held(world.root):
@@ -438,6 +437,41 @@ def test_what_an_event_names_is_read_before_the_next_full_reading(
     assert world.listed() == 3
 
 
+def test_a_reading_of_everything_gives_way_to_an_event_and_is_completed_after_it(
+    world: World, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mac.sync_schedule.APART", 0.01)
+    path = world.root / "inventory/aws.yaml"
+    path.write_text(path.read_text() + "  concurrency: 1\n")
+    git(world.root, "commit", "--quiet", "--all", "--message=One after the other")
+    git(world.root, "push", "--quiet")
+    events = Events()
+    looped = loop(world, wake=events, interval=0.1)
+    rounds: list[Round] = []
+
+    def told(done: Round) -> None:
+        rounds.append(good(done))
+        if len(rounds) == 1:
+            fleet.queue(world.aws, "returns")
+        if len(rounds) == 4:
+            looped.stop()
+
+    def progress(stage: str, text: str) -> None:
+        if (stage, len(rounds)) == ("inventory", 1) and text.startswith("1/2 "):
+            world.launch(2)  # too late for this reading of machines
+            events.happen(ec2(account))
+            assert events.taken.wait(30)
+
+    looped.progress = progress
+    looped.run(told)
+    assert [done.only for done in rounds] == [None, {ec2(account)}, {ec2(account)}, {sqs(account)}]
+    assert [done.full for done in rounds] == [True, False, False, True]
+    found = [done.figures.resources for done in rounds if done.figures]
+    assert found[1] == {"ec2-instance": 1, "sqs-queue": 1}, "what was not read is as it was"
+    assert found[2] == {"ec2-instance": 3, "sqs-queue": 1}, "the event did not wait"
+    assert found[3] == {"ec2-instance": 3, "sqs-queue": 2}, "nor is the rest forgotten"
+
+
 def test_an_event_source_that_fails_is_told_and_does_not_stop_the_loop(world: World) -> None:
     events = Events(broken=True)
     looped = loop(world, wake=events, interval=1.0)
@@ -462,8 +496,8 @@ class Events:
     def __init__(self, broken: bool = False) -> None:
         self._changed = threading.Event()
         self._scopes: set[Scope] = set()
-        self._broken = broken
-        self.asked = threading.Event()
+        self._broken, self._told = broken, False
+        self.asked, self.taken = threading.Event(), threading.Event()
 
     def happen(self, *scopes: Scope) -> None:
         self._scopes |= set(scopes)
@@ -471,11 +505,14 @@ class Events:
 
     def wait(self, seconds: float) -> frozenset[Scope]:
         self.asked.set()
+        if self._told:
+            self.taken.set()  # it asks again: what it was told is noted
         if self._broken:
             raise MacError("no queue")
         self._changed.wait(min(seconds, 0.2))
         self._changed.clear()
         taken, self._scopes = frozenset(self._scopes), set()
+        self._told = bool(taken)
         return taken
 
 
@@ -510,21 +547,74 @@ def test_a_round_that_has_begun_to_write_comes_to_its_end(world: World) -> None:
 def test_failures_are_tried_again_later_and_later_and_a_success_forgets_them() -> None:
     schedule, now, pauses = Schedule(60.0, lambda: 1.0), 0.0, []
     for _ in range(6):
-        assert schedule.wants_all(now)
-        schedule.note(now, now + 10, full=True, made=False)
+        assert schedule.next(now, SOME) == Reading(None, sweeps=True)
+        schedule.note(Reading(None, sweeps=True), now, now + 10, made=False)
         now += 10
         assert schedule.pause(now, changed=True) == schedule.pause(now, changed=False)
         pauses.append(schedule.pause(now, changed=False))
         now += pauses[-1]
     assert pauses == [120.0, 240.0, 480.0, 600.0, 600.0, 600.0]
-    schedule.note(now, now + 10, full=True, made=True)
+    schedule.note(Reading(None, sweeps=True), now, now + 10, made=True)
     now += 10
     assert schedule.pause(now, changed=False) == 50.0
     assert schedule.pause(now, changed=True) == APART
-    schedule.note(now, now + 1, full=False, made=True)
-    assert schedule.pause(now + 1, changed=False) == 49.0
-    assert not schedule.wants_all(now + 49)
-    assert schedule.wants_all(now + 50)
+    served = schedule.next(now + 2, SOME)
+    assert served == Reading(SOME, sweeps=False)
+    schedule.note(served, now + 2, now + 3, made=True)
+    assert schedule.pause(now + 3, changed=False) == 47.0
+    assert schedule.next(now + 50, NONE) == Reading(None, sweeps=True, patience=0.0)
+
+
+SOME = frozenset([Scope("210987654321", "mars", "ec2-instance")])
+REST = frozenset([Scope("210987654321", "mars", "sqs-queue")])
+NONE: frozenset[Scope] = frozenset()
+
+
+def swept(schedule: Schedule, now: float, *, unread: frozenset[Scope]) -> float:
+    """A reading of everything, or of the rest, for a second."""
+    reading = schedule.next(now, NONE)
+    assert reading.sweeps
+    schedule.note(reading, now, now + 1, made=True, unread=unread)
+    return now + 1
+
+
+def test_a_reading_of_everything_gives_way_and_goes_on_with_what_it_left() -> None:
+    schedule = Schedule(60.0, lambda: 1.0)
+    now = swept(schedule, 0.0, unread=NONE) + 59
+    assert schedule.next(now, SOME) == Reading(SOME, sweeps=False), "what has changed is first"
+    now = swept(schedule, now, unread=REST)
+    assert schedule.pause(now, changed=True) == 0.0, "somebody waits"
+    served = schedule.next(now, SOME)
+    assert served == Reading(SOME, sweeps=False)
+    schedule.note(served, now, now + 7, made=True)
+    now += 9
+    assert schedule.next(now, SOME) == Reading(REST, sweeps=True, patience=7.0), "events had their time"
+    now = swept(schedule, now, unread=NONE)
+    assert schedule.pause(now, changed=False) == 60.0 - 11, "an interval after it was begun"
+    assert schedule.next(now, SOME) == Reading(SOME, sweeps=False)
+
+
+def test_what_a_round_left_is_read_again_when_the_round_came_to_nothing() -> None:
+    schedule = Schedule(60.0, lambda: 1.0)
+    now = swept(schedule, swept(schedule, 0.0, unread=NONE) + 59, unread=REST)
+    reading = schedule.next(now, NONE)
+    schedule.note(reading, now, now + 1, made=False, unread=NONE)
+    assert schedule.next(now + 600, NONE).only == REST
+
+
+def test_events_that_never_cease_do_not_keep_everything_from_being_read() -> None:
+    schedule, now, rounds = Schedule(60.0, lambda: 1.0), 0.0, []
+    left = [frozenset([Scope("210987654321", "mars", f"kind-{n}")]) for n in range(3)]
+    now = swept(schedule, now, unread=NONE) + 60
+    for _ in range(7):
+        reading = schedule.next(now, SOME)
+        unread = frozenset().union(*left) if reading.sweeps else NONE
+        schedule.note(reading, now, now + 5, made=True, unread=unread)
+        if reading.sweeps and left:
+            left.pop()
+        rounds.append(reading.sweeps)
+        now += 5 + schedule.pause(now + 5, changed=True)
+    assert rounds == [False, True] * 3 + [False]
 
 
 # --- the command -------------------------------------------------------------------------------------
@@ -658,20 +748,11 @@ def test_whoever_hangs_up_is_no_line_of_the_log(capfd: pytest.CaptureFixture[str
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@systemd.needed
 def test_systemd_finds_nothing_wrong_with_the_unit(world: World, mac: Mac, tmp_path: Path) -> None:
     done = mac("sync", "-C", world.root, "unit", "--", "--interval", "2m")
     assert done.exit_code == 0, done.output
-    path = tmp_path / "mac-sync.service"
-    path.write_text(done.stdout.replace("User=mac", "User=root"))  # the user is not made yet
-    checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    about_it = [line for line in checked.stderr.splitlines() if path.name in line]
-    assert (checked.returncode, about_it) == (0, [])
+    systemd.check(done.stdout, tmp_path / "mac-sync.service")
     assert f"sync --root {world.root} --interval 2m" in done.stdout
 
 

@@ -135,11 +135,11 @@ def _bucket(world: World, metric: str, dimensions: Dimensions) -> Floats | None:
         return daily.get(metric)
     return {
         "AllRequests": state.s3_requests,
-        "4xxErrors": (0.01 * state.s3_requests).round(),
+        "4xxErrors": (state.s3_denied * state.s3_requests).round(),
         "5xxErrors": np.where(state.s3_errors > 0, state.s3_errors, 0.0),
         "FirstByteLatency": state.s3_latency,
-        "BytesDownloaded": state.s3_requests * 3e6,
-        "BytesUploaded": state.s3_requests * 1e6,
+        "BytesDownloaded": state.s3_requests * (1.01 - state.s3_denied) * 3e6,
+        "BytesUploaded": state.s3_requests * (1.01 - state.s3_denied) * 1e6,
     }.get(metric)
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.noise.assumptions import value
 from benchmarks.noise.clock import START, Floats, load, smoothed, stream
 from benchmarks.noise.machines import Machine
 from benchmarks.noise.signals import NONE, Series, Wanted, constant, counter, each, restarts
+from benchmarks.noise.traps import STANDBY_STARTS
 
 if TYPE_CHECKING:
     from benchmarks.noise.world import Window, World
@@ -34,9 +36,14 @@ def _namenode(world: World, machine: Machine, window: Window, wanted: Wanted) ->
     blocks = 40_000.0 * np.maximum(known, 1)
     capacity = 24 * _TB * np.maximum(known, 1)
     checkpoint = (START + np.floor(window.seconds / 3600) * 3600) * 1000
+    safe = state.fault("namenode-safe-mode")[cut] if own else np.zeros(window.count, dtype=np.bool_)
+    for trap in world.traps:
+        if trap.kind == "planned-failover" and machine.id in trap.machines:
+            up = trap.start + value("daemon_restart")
+            safe |= (window.seconds >= up) & (window.seconds < up + STANDBY_STARTS)
     values = {
         "hadoop_namenode_active": world.leads(machine, window).astype(float),
-        "hadoop_namenode_safe_mode": constant(window.count, 0),
+        "hadoop_namenode_safe_mode": safe.astype(float),
         "hadoop_namenode_fsnamesystem_missingblocks": constant(window.count, 0),
         "hadoop_namenode_fsnamesystem_blockstotal": blocks,
         "hadoop_namenode_fsnamesystem_underreplicatedblocks": np.round(40_000.0 * dead * 0.5 + 3),
@@ -52,11 +59,10 @@ def _cache(world: World, machine: Machine, window: Window, wanted: Wanted) -> It
     """The last word of the workflows that save and purge, in a Pushgateway beside each NameNode."""
     state, cut = world.services, window.slice
     _, known = world.counted(("datanode",), "hdfs-datanode", "")
-    hour = np.floor(window.seconds / 3600) * 3600
     state_time = START + np.floor((window.seconds - 120) / 600) * 600 + 120
     values = {
         "hdfs_cache_purgeable_bytes": np.round(24 * _TB * known[cut] * state.hdfs_purgeable[cut]),
-        "hdfs_cache_purge_last_success_timestamp_seconds": START + hour,
+        "hdfs_cache_purge_last_success_timestamp_seconds": START + state.purged[cut],
         "hdfs_cache_state_timestamp_seconds": state_time,
     }
     yield from each(values, wanted)
@@ -93,6 +99,7 @@ def _resourcemanager(world: World, machine: Machine, window: Window, wanted: Wan
     megabytes = 96_000.0 * live
     again = restarts(world.answers(machine, "yarn-resourcemanager", window))
     zero = np.zeros(window.count)
+    failing = state.apps_failing[0 if own else 1][cut]
     ended = np.where(active, 0.02 + 0.05 * load("batch", window.seconds), 0)
     values = {
         "hadoop_resourcemanager_active": active.astype(float),
@@ -102,7 +109,7 @@ def _resourcemanager(world: World, machine: Machine, window: Window, wanted: Wan
         "hadoop_resourcemanager_rootqueue_availablemb": np.round(megabytes * (1 - state.memory_used[cut])),
         "hadoop_resourcemanager_rootqueue_pendingmb": np.round(megabytes * state.memory_pending[cut]),
         "hadoop_resourcemanager_rootqueue_appscompleted": counter(ended, again).round(),
-        "hadoop_resourcemanager_rootqueue_appsfailed": counter(0.03 * ended, again).round(),
+        "hadoop_resourcemanager_rootqueue_appsfailed": counter(failing * ended, again).round(),
         "hadoop_resourcemanager_clustermetrics_numactivenms": np.where(active, live, zero),
         "hadoop_resourcemanager_clustermetrics_numunhealthynms": zero,
     }
@@ -113,7 +120,8 @@ def _nodemanager(world: World, machine: Machine, window: Window, wanted: Wanted)
     again = restarts(world.answers(machine, "yarn-nodemanager", window))
     rng = stream(world.seed, "containers", machine.number)
     rate = 0.05 + 0.25 * load("batch", window.seconds)
-    failed = rng.poisson(0.02 * rate * 30) / 30
+    share = world.services.containers_failing[0 if machine.group.service == "hdfs" else 1]
+    failed = rng.poisson(share[window.slice] * rate * 30) / 30
     values = {
         "hadoop_nodemanager_containerscompleted": counter(rate, again).round(),
         "hadoop_nodemanager_containersfailed": counter(failed, again).round(),
@@ -129,12 +137,15 @@ def _nodemanager(world: World, machine: Machine, window: Window, wanted: Wanted)
 def _alluxio_master(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
     live, _ = world.counted(("alluxio-worker",), "alluxio-worker", "")
     rng = stream(world.seed, "alluxio", machine.number)
+    # Without ZooKeeper none of them leads: they answer no calls, and know the workers that they knew.
+    led = ~world.services.fault("zookeeper-quorum-lost")[window.slice]
+    queued = np.maximum(0, 4 + 3 * smoothed(rng, window.count, 3)).round()
     values = {
         "Cluster_Workers": live[window.slice],
         "Master_JournalFreePercent": 81 - 0.1 * (window.seconds % 14_400) / 3600,
         "Master_JournalFlushFailure": constant(window.count, 0),
         "Master_JournalCheckpointWarn": constant(window.count, 0),
-        "Master_RpcQueueLength": np.maximum(0, 4 + 3 * smoothed(rng, window.count, 3)).round(),
+        "Master_RpcQueueLength": np.where(led, queued, 0.0),
     }
     yield from each(values, wanted, 2)
 
@@ -164,16 +175,18 @@ def _alluxio_worker(world: World, machine: Machine, window: Window, wanted: Want
 def _zookeeper(world: World, machine: Machine, window: Window, wanted: Wanted) -> Iterator[Series]:
     leads = world.leads(machine, window, "zookeeper")
     live, _ = world.counted(("alluxio-master",), "zookeeper", "")
-    writes = constant(window.count, 12.0)
+    # A server without a quorum serves nobody, and takes the gauges of serving away.
+    serves = live[window.slice] > machine.group.fixed // 2
+    writes = np.where(serves, 12.0, 0.0)
     again = restarts(world.answers(machine, "zookeeper", window))
     values = {
         "quorum_size": np.where(leads, 3.0, np.nan),
         "synced_followers": np.where(leads, live[window.slice] - 1, np.nan),
-        "znode_count": constant(window.count, 48_213),
+        "znode_count": np.where(serves, 48_213.0, np.nan),
         "updatelatency_sum": counter(writes * 4, again).round(),
         "updatelatency_count": counter(writes, again).round(),
-        "open_file_descriptor_count": constant(window.count, 171),
-        "max_file_descriptor_count": constant(window.count, 65_536),
+        "open_file_descriptor_count": np.where(serves, 171.0, np.nan),
+        "max_file_descriptor_count": np.where(serves, 65_536.0, np.nan),
     }
     yield from each(values, wanted)
 
@@ -215,15 +228,17 @@ def _trino(world: World, machine: Machine, window: Window, wanted: Wanted) -> It
     state, cut = world.services, window.slice
     again = restarts(world.answers(machine, "trino", window))
     rate = state.queries[cut]
-    failing = rate * state.query_failures[cut]
+    failing, killed = rate * state.query_failures[cut], state.queries_killed[cut]
     values = {
         "trino_querymanager_completedqueries_total": counter(rate, again).round(),
         "trino_querymanager_internalfailures_total": counter(0.25 * failing, again).round(),
         "trino_querymanager_externalfailures_total": counter(0.70 * failing, again).round(),
-        "trino_querymanager_insufficientresourcesfailures_total": counter(0.05 * failing, again).round(),
+        "trino_querymanager_insufficientresourcesfailures_total": counter(
+            0.05 * failing + killed, again
+        ).round(),
         "trino_querymanager_queuedqueries": state.queries_queued[cut],
         "trino_querymanager_queuedtime_p95": state.queries_wait[cut].round(),
-        "trino_clustermemorymanager_querieskilledduetooutofmemory": constant(window.count, 0),
+        "trino_clustermemorymanager_querieskilledduetooutofmemory": counter(killed, again).round(),
     }
     yield from each(values, wanted)
 
@@ -244,11 +259,11 @@ def _airflow(world: World, machine: Machine, window: Window, wanted: Wanted) -> 
         "airflow_dag_processing_import_errors": constant(window.count, 0),
         "airflow_executor_queued_tasks": state.tasks_queued[cut],
         "airflow_executor_running_tasks": state.tasks_running[cut],
-        "airflow_dagrun_schedule_delay_sum": counter(constant(window.count, 12 * 8 / 3600), again),
-        "airflow_dagrun_schedule_delay_count": counter(constant(window.count, 12 / 3600), again).round(),
+        "airflow_dagrun_schedule_delay_sum": counter(state.runs_delay[cut], again),
+        "airflow_dagrun_schedule_delay_count": counter(state.runs_begun[cut], again).round(),
     }
     own: Mapping[str, tuple[Mapping[str, str], Floats, int]] = {
-        "airflow_scheduler_heartbeat": ({"type": ""}, counter(constant(window.count, 0.2), again).round(), 0),
+        "airflow_scheduler_heartbeat": ({"type": ""}, counter(state.heartbeats[cut], again).round(), 0),
         "airflow_dag_processing_total_parse_time": (NONE, parse, 3),
         "airflow_pool_starving_tasks": ({"pool": "default_pool"}, constant(window.count, 0), 0),
     }

@@ -117,10 +117,18 @@ def _disks(world: World, machine: Machine, window: Window, wanted: Wanted) -> It
             grown = (window.seconds - incident.start) / incidents.DISK_FULL_AFTER * (1 - share)
             during = (window.seconds >= incident.start) & (window.seconds < incident.end)
             share = np.where(during, np.minimum(share + grown, 0.999), share)
-    yield from _file_system("/", "/dev/nvme0n1p1", size, share, wanted)
+    files = 0.4 * share
+    for incident in world.incidents:
+        if incident.kind == "inodes-used-up" and machine.id in incident.machines:
+            # Small files take all the inodes, and few of the bytes: a block of 4 KiB each.
+            during = (window.seconds >= incident.start) & (window.seconds < incident.end)
+            grown = np.where(during, (window.seconds - incident.start) / incidents.DISK_FULL_AFTER, 0)
+            share, files = share + 0.15 * grown, files + (1 - files) * grown
+    yield from _file_system(("/", "/dev/nvme0n1p1"), size, share, files, wanted)
     if machine.group.scratch:
         scratch = _sawtooth(world, machine, window)
-        yield from _file_system("/mnt", "/dev/nvme1n1", float(machine.group.scratch), scratch, wanted)
+        volume = float(machine.group.scratch)
+        yield from _file_system(("/mnt", "/dev/nvme1n1"), volume, scratch, 0.4 * scratch, wanted)
 
 
 def _sawtooth(world: World, machine: Machine, window: Window) -> Floats:
@@ -132,14 +140,15 @@ def _sawtooth(world: World, machine: Machine, window: Window) -> Floats:
 
 
 def _file_system(
-    mountpoint: str, device: str, size: float, share: Floats, wanted: Wanted
+    mount: tuple[str, str], size: float, share: Floats, files: Floats, wanted: Wanted
 ) -> Iterator[Series]:
-    labels = {"device": device, "device_error": "", "fstype": "xfs", "mountpoint": mountpoint}
+    """`mount`: point and device. `share` and `files`: the parts of its bytes and inodes that are used."""
+    labels = {"device": mount[1], "device_error": "", "fstype": "xfs", "mountpoint": mount[0]}
     inodes = size / (16 << 10)
     values = {
         "node_filesystem_avail_bytes": np.round(size * (1 - share)),
         "node_filesystem_size_bytes": constant(len(share), size),
-        "node_filesystem_files_free": np.round(inodes * (1 - 0.4 * share)),
+        "node_filesystem_files_free": np.round(inodes * (1 - files)),
         "node_filesystem_files": constant(len(share), inodes),
     }
     for name, found in values.items():

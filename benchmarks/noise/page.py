@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.noise import assumptions, incidents
+from benchmarks.noise import assumptions, incidents, traps
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs/noise-world.md"
 
@@ -28,14 +28,15 @@ def rendered(text: str) -> str:
 
 
 def _incidents() -> Iterable[Sequence[str]]:
-    for kind in sorted(incidents.KINDS, key=lambda k: (k.split != incidents.TUNED, k.name)):
-        yield kind.name, kind.split, kind.service, _duration(kind.bound), kind.why
+    for kind in sorted(incidents.KINDS, key=lambda k: (k.split != incidents.TUNED, k.number, k.name)):
+        of = incidents.label(kind.split, kind.number)
+        yield kind.name, of, kind.service, _duration(kind.bound), kind.why
 
 
 def _traps() -> Iterable[Sequence[str]]:
-    for name in sorted({name for names in incidents.TRAPS.values() for name in names}):
-        of = ", ".join(split for split in incidents.SPLITS if name in incidents.TRAPS[split])
-        yield name, of, incidents.described(name)
+    for name in sorted({name for names in traps.TRAPS.values() for name in names}):
+        of = ", ".join(incidents.label(*key) for key, names in traps.TRAPS.items() if name in names)
+        yield name, of, traps.described(name)
 
 
 def _assumptions() -> Iterable[Sequence[str]]:

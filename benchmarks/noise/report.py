@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.noise import gates, pictures
+from benchmarks.noise import gates, incidents, pictures
 from benchmarks.noise.configurations import PROJECT
 from benchmarks.noise.first_generation import SHIPPED, UNGROUPED
 from benchmarks.noise.gates import MAC
@@ -47,7 +47,7 @@ def results(runs: Sequence[Run], null_recall: float, further: Mapping[str, Any])
 
 def lines(run: Run) -> str:
     """One run: a line for each configuration, and what was not told in time, or falsely."""
-    head = f"{run['hosts']} hosts, seed {run['seed']}, kinds {run['split']}, {run['incidents']} incidents"
+    head = f"{run['hosts']} hosts, seed {run['seed']}, kinds {_kinds(run)}, {run['incidents']} incidents"
     rows = [("", *_TITLES)] + [(name, *_row(run["configurations"][name])) for name in NAMES]
     text = f"{head}\n{summary.table(rows)}"
     for name, told in run["told"].items():
@@ -57,6 +57,11 @@ def lines(run: Run) -> str:
                 text += f"  {name}: {kind} is told {after}, bound {found['bound']} s\n"
     false = run["false_by_alert"].get(MAC, {})
     return text + "".join(f"  mac, false: {count} × {alert}\n" for alert, count in false.items())
+
+
+def _kinds(run: Run) -> str:
+    """The set of kinds, which the seed tells."""
+    return incidents.label(run["split"], incidents.set_of(run["split"], run["seed"]))
 
 
 def gate_table(found: Results) -> str:
@@ -117,7 +122,7 @@ def _runs(found: Results) -> Iterable[Sequence[str]]:
     for run in found["runs"]:
         for name in NAMES:
             first = name == NAMES[0]
-            head = (f"{run['hosts']:,}", run["split"], str(run["seed"]), str(run["incidents"]))
+            head = (f"{run['hosts']:,}", _kinds(run), str(run["seed"]), str(run["incidents"]))
             yield (*(head if first else ("", "", "", "")), name, *_row(run["configurations"][name]))
 
 

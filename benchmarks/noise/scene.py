@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.noise import incidents, inventory, openmetrics, roles, views
+from benchmarks.noise import incidents, inventory, openmetrics, roles, traps, views
 from benchmarks.noise.clock import START
 from benchmarks.noise.configurations import Configuration
 from benchmarks.noise.signals import Wanted
@@ -28,7 +28,7 @@ class Scene:
         self.incidents: tuple[incidents.Incident, ...] = tuple(
             replace(i, start=START + i.start, end=START + i.end) for i in self.world.incidents
         )
-        self.traps: tuple[incidents.Trap, ...] = tuple(
+        self.traps: tuple[traps.Trap, ...] = tuple(
             replace(t, start=START + t.start, end=START + t.end) for t in self.world.traps
         )
 

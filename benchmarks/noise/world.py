@@ -24,13 +24,15 @@ from benchmarks.noise import (
     inventory,
     openmetrics,
     roles,
+    traps,
     views,
 )
 from benchmarks.noise.clock import DAY, START, STEP, Floats, Mask, steps
-from benchmarks.noise.incidents import Incident, Trap
+from benchmarks.noise.incidents import Incident
 from benchmarks.noise.machines import HOST, Cluster, Fleet, Machine
 from benchmarks.noise.signals import Series, Wanted
 from benchmarks.noise.state import Services
+from benchmarks.noise.traps import Trap
 from mac import emit
 from mac.model import Snapshot
 
@@ -61,10 +63,10 @@ class World:
         self.times: Floats = np.arange(self.count, dtype=np.float64) * STEP
         fleet = Fleet(seed, hosts, days)
         self.incidents: tuple[Incident, ...] = incidents.schedule(fleet, seed, split, days)
-        self.traps: tuple[Trap, ...] = incidents.traps(fleet, self.incidents, seed, split, days)
+        self.traps: tuple[Trap, ...] = traps.plan(fleet, self.incidents, seed, split, days)
         self.machines: tuple[Machine, ...] = tuple(fleet.machines)
         self.clusters: tuple[Cluster, ...] = tuple(fleet.clusters)
-        self.services = Services(seed, self.times, self.incidents, hosts)
+        self.services = Services(seed, self.times, self.incidents, self.traps, hosts)
         self._sizes = fleet.sizes
         self._counted: dict[tuple[tuple[str, ...], str, str], tuple[Floats, Floats]] = {}
         self._leaders: dict[tuple[str, str, str], Floats] = {}
@@ -151,6 +153,8 @@ class World:
         for row, machine in enumerate(members):
             window = self.window(machine)
             up[row, window.slice] = self.works(machine, job, window)
+        if job == "zookeeper":  # it takes most of them to choose a leader
+            up[:, up.sum(axis=0) <= len(members) // 2] = False
         leader = np.zeros(self.count)
         active = -1
         for step in range(self.count):

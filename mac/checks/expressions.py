@@ -71,9 +71,11 @@ def _line(expr: str, failure: Failure) -> str:
 def _recorded(
     tree: Tree, rule: Rule, parsed: Expression, here: Any, anywhere: frozenset[str]
 ) -> Iterator[Problem]:
-    """Series with a colon in their name come from recording rules, of the same Prometheus."""
+    """Series with a colon in their name come from recording rules, of the same Prometheus. Where nobody tells
+    of lost zones, there are none.
+    """
     for metric in sorted(parsed.metrics):
-        if ":" not in metric or metric in here:
+        if ":" not in metric or metric in here or metric == conventions.ZONE_LOST:
             continue
         if metric in anywhere:
             yield tree.problem(

@@ -39,6 +39,7 @@ _PROMETHEUS = (
     "scrape_series_added",
 )
 _ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+_LOST = Labels(frozenset((conventions.SERVICE, conventions.ENVIRONMENT, conventions.ZONE)))
 _STATISTICS = ("Average", "Sum", "Minimum", "Maximum", "SampleCount")
 _PERCENTILE = re.compile(r"p\d+(_\d+)?$")
 _ROUNDS = 3  # how deep recorded series are recorded from recorded series
@@ -64,7 +65,7 @@ def check(
     for standard in listed:
         yield from _named(standard, catalogues)
     known = {standard.name: of_standard(standard, catalogues) for standard in listed}
-    recorded = recorded_series(listed, uses, known)
+    recorded = {conventions.ZONE_LOST: _LOST, **recorded_series(listed, uses, known)}
     for standard in listed:
         mine = known[standard.name]
         mine = replace(mine, series={**recorded, **mine.series})

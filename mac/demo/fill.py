@@ -97,7 +97,7 @@ def change(planned: FleetChange, places: Places, clients: Clients) -> None:
     for resize in planned.launched:
         group, place = groups[resize.group, resize.site], places[resize.site]
         if group.autoscaling:
-            _scale(place, resize, clients)
+            _scale(resize, clients)
         else:
             _run(place, group, resize.machines, clients("ec2", resize.site))
     for cluster in planned.started:
@@ -105,7 +105,7 @@ def change(planned: FleetChange, places: Places, clients: Clients) -> None:
     for resize in planned.terminated:
         group, place = groups[resize.group, resize.site], places[resize.site]
         if group.autoscaling:
-            _scale(place, Resize(resize.group, resize.site, -resize.machines), clients)
+            _scale(Resize(resize.group, resize.site, -resize.machines), clients)
         else:
             ids = place.machines[resize.group][: resize.machines]
             clients("ec2", resize.site).terminate_instances(InstanceIds=ids)
@@ -212,7 +212,7 @@ def _members(autoscaling: Any, name: str) -> list[str]:
     return sorted(instance["InstanceId"] for instance in group["Instances"])
 
 
-def _scale(place: Place, resize: Resize, clients: Clients) -> None:
+def _scale(resize: Resize, clients: Clients) -> None:
     """Changes an autoscaling group's capacity; what leaves it leaves its target group too."""
     autoscaling = clients("autoscaling", resize.site)
     answer = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[resize.group])

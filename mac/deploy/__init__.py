@@ -101,13 +101,7 @@ def deliver(settings: DestinationSettings, release: Release, *, dry_run: bool = 
     """
     plan = None
 
-    def told(
-        state: State,
-        *,
-        version: str = "",
-        error: MacError | None = None,
-        refused: ProblemsError | None = None,
-    ) -> Delivered:
+    def told(state: State, *, version: str = "", error: MacError | None = None) -> Delivered:
         return Delivered(
             settings.name,
             settings.type,
@@ -116,7 +110,7 @@ def deliver(settings: DestinationSettings, release: Release, *, dry_run: bool = 
             version,
             error.message if error else "",
             error.hint if error else "",
-            refused.problems if refused else (),
+            error.problems if isinstance(error, ProblemsError) else (),
         )
 
     try:
@@ -126,7 +120,7 @@ def deliver(settings: DestinationSettings, release: Release, *, dry_run: bool = 
             return told(State.PLANNED if plan else State.UNCHANGED)
         return told(State.DEPLOYED, version=target.apply(release))
     except ProblemsError as error:
-        return told(State.REFUSED, error=error, refused=error)
+        return told(State.REFUSED, error=error)
     except RolledBackError as error:
         return told(State.ROLLED_BACK, error=error)
     except MacError as error:

@@ -12,15 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import NoReturn
 
 from mac import conventions, emit, splitting
 from mac.amp import Definition, Workspace
-from mac.deploy import changes, versions
+from mac.deploy import changes, rollback, versions
 from mac.deploy.running import until
-from mac.deploy_model import AmpSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
+from mac.deploy_model import AmpSettings, DeployError, DeployPlan, Needs, Observed, Release
 from mac.model import Json
-from mac.problems import Location, MacError, Problem, ProblemsError
+from mac.problems import Location, Problem, ProblemsError
 
 TAG = "mac-cell"
 """The tag of the namespaces that are mac's; its value is the cell."""
@@ -50,10 +49,8 @@ class AmpRules:
     def apply(self, release: Release) -> str:
         """Sends what differs and waits until AWS has taken it, else sends back what was there."""
         before, wanted = _data(self._stored()), self.meant(release)
-        try:
+        with rollback.by(lambda: self._bring(before)):
             self._bring(wanted)
-        except MacError as error:
-            self._put_back(error, before)
         return versions.digest(versions.hashes(wanted))[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
@@ -130,16 +127,6 @@ class AmpRules:
 
         until(still_there, self.settings.settle)
 
-    def _put_back(self, error: MacError, before: Mapping[str, bytes]) -> NoReturn:
-        try:
-            self._bring(before)
-        except MacError as second:
-            message = (
-                f"not taken ({error.message}), and what was there could not be put back: {second.message}"
-            )
-            raise DeployError(message, second.hint) from error
-        raise RolledBackError(f"not taken, what was there is back: {error.message}", error.hint) from error
-
 
 @dataclass(frozen=True, slots=True)
 class AmpAlertmanager:
@@ -156,20 +143,8 @@ class AmpAlertmanager:
     def apply(self, release: Release) -> str:
         """Sends the definition and waits until AWS has taken it, else sends back what was there."""
         before, [wanted] = self.workspace.alertmanager(), self.meant(release).values()
-        try:
+        with rollback.by(lambda: self._put_back(before)):
             self._send(wanted)
-        except MacError as error:
-            try:
-                if before is None:
-                    self.workspace.delete_alertmanager()
-                else:
-                    self._send(before.data)
-            except MacError as second:
-                message = f"not taken ({error.message}), and what was there could not be put back"
-                raise DeployError(f"{message}: {second.message}", second.hint) from error
-            raise RolledBackError(
-                f"not taken, what was there is back: {error.message}", error.hint
-            ) from error
         return versions.hash_of(wanted)[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
@@ -191,6 +166,12 @@ class AmpAlertmanager:
             actions=tuple(f"aps:{action}" for action in _DEFINITION_ACTIONS),
             resources=(f"{_place(self.settings)}:workspace/{self.settings.workspace}",),
         )
+
+    def _put_back(self, before: Definition | None) -> None:
+        if before is None:
+            self.workspace.delete_alertmanager()
+        else:
+            self._send(before.data)
 
     def _send(self, data: bytes) -> None:
         there = self.workspace.alertmanager()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from mac import engines
 from mac.deploy import changes, replicas, secrets, versions
@@ -79,7 +80,7 @@ class FilesDestination:
             good = store.linked(VERIFIED)
             before = store.linked(CURRENT)
             if self.running and before:
-                self._reach(good, before)
+                self._reach(self.running, good, before)
             version = store.like(wanted) or self._added(release.revision, wanted)
             store.link(CURRENT, version)
             try:
@@ -163,11 +164,10 @@ class FilesDestination:
             return ""
         return last_fault(lambda: fault(running, self._store.folder / CURRENT, wanted), _STARTING)
 
-    def _reach(self, good: Version | None, current: Version) -> None:
+    def _reach(self, running: Running, good: Version | None, current: Version) -> None:
         """A server that is down would look like one that refuses: nothing is switched under it."""
-        assert self.running is not None  # noqa: S101
         try:
-            self.running.last_read()
+            running.last_read()
         except MacError as error:
             back = ""
             if good is not None and good.name != current.name:
@@ -218,8 +218,7 @@ class FilesDestination:
             self._store.stir(before)  # Prometheus would look for targets after its refresh_interval only
         until(lambda: fault(running, folder, files), self.settings.settle)
 
-    def _put_back(self, error: MacError, version: Version, good: Version | None) -> None:
-        """Raises, always."""
+    def _put_back(self, error: MacError, version: Version, good: Version | None) -> NoReturn:
         store = self._store
         if good is None:
             message = f"{version.name} is in place, and was not seen to run: {error.message}"

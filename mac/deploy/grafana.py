@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 from mac import emit, http
-from mac.deploy import changes, versions
+from mac.deploy import changes, rollback, versions
 from mac.deploy_model import (
     ApiSettings,
     DeployError,
@@ -20,10 +20,8 @@ from mac.deploy_model import (
     Needs,
     Observed,
     Release,
-    RolledBackError,
     contains,
 )
-from mac.problems import MacError
 
 _OURS = "mac-"  # how conventions.dashboard_uid begins
 _PAGE = 1000
@@ -47,12 +45,10 @@ class Grafana:
     def apply(self, release: Release) -> str:
         """Sends what differs, deletes what is gone, and reads it back, else sends back what was there."""
         before, wanted = self._stored(), _wanted(release)
-        try:
+        with rollback.by(lambda: self._bring(self._stored(), before)):
             self._bring(before, wanted)
             if changes.between(_compared(self._stored(), wanted), _shown(wanted)):
                 raise DeployError(f"{self.server.url} keeps other dashboards than it was given")
-        except MacError as error:
-            self._put_back(error, before)
         return versions.digest(_shown(wanted))[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
@@ -115,14 +111,6 @@ class Grafana:
         if self.server.get(f"/api/folders/{quote(uid, safe='')}", expected=(404,)).status == 404:
             body = emit.json_line({"uid": uid, "title": self.settings.title})
             self.server.call("POST", "/api/folders", body=body, headers=_JSON)
-
-    def _put_back(self, error: MacError, before: Dashboards) -> NoReturn:
-        try:
-            self._bring(self._stored(), before)
-        except MacError as second:
-            message = f"not taken ({error.message}), and what was there could not be put back"
-            raise DeployError(f"{message}: {second.message}", second.hint) from error
-        raise RolledBackError(f"not taken, what was there is back: {error.message}", error.hint) from error
 
 
 def _wanted(release: Release) -> Dashboards:

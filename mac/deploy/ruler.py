@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 from mac import durations, emit, http
-from mac.deploy import changes, versions
+from mac.deploy import changes, rollback, versions
 from mac.deploy.running import until
 from mac.deploy_model import (
     ApiSettings,
@@ -23,9 +23,7 @@ from mac.deploy_model import (
     Needs,
     Observed,
     Release,
-    RolledBackError,
 )
-from mac.problems import MacError
 
 _JOIN = ":"  # stands in no file name that mac makes
 _YAML = {"Content-Type": "application/yaml"}
@@ -58,11 +56,9 @@ class Ruler:
         when not even what was there before can be put back.
         """
         before, wanted = self._stored(), self._wanted(release)
-        try:
+        with rollback.by(lambda: self._put_back(before)):
             self._bring(before, wanted)
             until(lambda: self._unloaded(wanted), self.settings.settle)
-        except MacError as error:
-            self._put_back(error, before)
         return versions.digest(_digests(wanted))[:12]
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
@@ -140,14 +136,9 @@ class Ruler:
             path = f"{self._rules}/{quote(namespace, safe='')}/{quote(name, safe='')}"
             self.server.call("DELETE", path, expected=(404,))
 
-    def _put_back(self, error: MacError, before: Groups) -> NoReturn:
-        try:
-            self._bring(self._stored(), before)
-            until(lambda: self._unloaded(before), self.settings.settle)
-        except MacError as second:
-            message = f"it was not taken ({error.message}), and what was there could not be put back"
-            raise DeployError(f"{message}: {second.message}", second.hint) from error
-        raise RolledBackError(f"not taken, what was there is back: {error.message}", error.hint) from error
+    def _put_back(self, before: Groups) -> None:
+        self._bring(self._stored(), before)
+        until(lambda: self._unloaded(before), self.settings.settle)
 
 
 def _contents(groups: Groups) -> Mapping[str, bytes]:

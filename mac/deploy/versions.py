@@ -22,9 +22,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mac import emit
+from mac import emit, lock
 from mac.exchange import sync_file, sync_folder, write_all
-from mac.lock import locked, output_error
 from mac.problems import OutputError
 
 MANIFEST = ".mac.json"
@@ -34,7 +33,6 @@ VERIFIED = "verified"
 _VERSIONS = "versions"
 _DRAFT = ".draft-"
 _NAME = re.compile(r"(\d{4,})-[0-9a-f]{12}")
-_LOCK_WAIT = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,8 @@ class Versions:
         try:
             self._all.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise output_error(f"cannot make {self._all}", error) from error
-        with locked(self.folder, _LOCK_WAIT):
+            raise lock.output_error(f"cannot make {self._all}", error) from error
+        with lock.locked(self.folder, lock.WAIT):
             with self._told("clear up"):
                 for place in (self.folder, self._all):
                     for name in os.listdir(place):
@@ -232,7 +230,7 @@ class Versions:
             yield
         except OSError as error:
             what = doing if str(self.folder) in doing else f"{doing} {self.folder}"
-            raise output_error(f"cannot {what}", error) from error
+            raise lock.output_error(f"cannot {what}", error) from error
 
 
 def _manifest(folder: Path) -> Version | None:
@@ -244,7 +242,7 @@ def _manifest(folder: Path) -> Version | None:
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
     except OSError as error:
-        raise output_error(f"cannot read {folder / MANIFEST}", error) from error
+        raise lock.output_error(f"cannot read {folder / MANIFEST}", error) from error
 
 
 def _content(place: Path) -> bytes:

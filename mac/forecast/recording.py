@@ -70,23 +70,6 @@ def changed(head: Sequence[RecordingRule], base: Collection[RecordingRule]) -> t
     return tuple(rule for rule in head if rule in found)
 
 
-def evaluation_order(rules: Sequence[RecordingRule]) -> tuple[tuple[RecordingRule, ...], ...]:
-    """The rules in the order in which their values become known: each wave reads only what is before it.
-
-    Within a group Prometheus evaluates the rules as they stand, and groups by their own clocks; so a rule
-    that reads one that stands below it sees the value of the evaluation before. Rules that read one another
-    in a circle are in the last wave together.
-    """
-    left = list(rules)
-    waves = []
-    while left:
-        names = {rule.record for rule in left}
-        ready = tuple(rule for rule in left if not reads(rule.expr) & names) or tuple(left)
-        waves.append(ready)
-        left = [rule for rule in left if rule not in ready]
-    return tuple(waves)
-
-
 def substituted(expr: str, rules: Sequence[RecordingRule], lacking: Collection[RecordingRule]) -> Substituted:
     """The expression with the definitions of those rules in it that history lacks.
 

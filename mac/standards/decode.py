@@ -1,37 +1,22 @@
-"""Documents that fit their schema, made into the model's values."""
+"""Standards, services and teams that fit their schema, made into the model's values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mac import conventions, durations, kinds
 from mac.model import (
-    Account,
-    Addresses,
     AlertSeverity,
     AppliesTo,
     CloudWatch,
     CloudWatchMetric,
-    ConfigAggregator,
-    EnabledRegions,
     Endpoint,
     Exemption,
-    GrafanaProvider,
-    Guards,
-    InventoryConfig,
-    LabelSource,
-    Listed,
-    Maintenance,
     MuteTime,
     NoiseBudget,
-    Organization,
-    Package,
     Panel,
     Parameter,
     Probe,
-    ProbeModule,
-    Project,
     Receiver,
     Scrape,
     Service,
@@ -41,190 +26,15 @@ from mac.model import (
     StandardRecording,
     Team,
     Text,
-    Unwatched,
-    Via,
     WorkingHours,
 )
 from mac.probe_model import SCHEMES
 from mac.source import Document, Pointer
-from mac.standards import access, destinations, events, kubernetes, objectives, record, scale, sensors
+from mac.standards import objectives, sensors
 
 Raw = Mapping[str, Any]
 
 _NAME: Pointer = ("metadata", "name")
-QUERY: Pointer = ("spec", "prometheus", "query")
-ALERTMANAGER_API: Pointer = ("spec", "alertmanager", "api")
-
-_LABELS = (
-    LabelSource(conventions.SERVICE, ("service",)),
-    LabelSource(conventions.ROLE, ("role",)),
-    LabelSource(conventions.ENVIRONMENT, ("environment", "env"), default="production"),
-    LabelSource(conventions.TEAM, ("team", "owner")),
-)
-_DEFAULT_TEAM = "platform"
-
-
-# --- settings ----------------------------------------------------------------------------------------
-
-
-def project(document: Document) -> Project:
-    spec: Raw = document.data["spec"]
-    settings: dict[str, Any] = {
-        key: spec[key] for key in ("default_tier", "undeclared_services", "output", "runbooks") if key in spec
-    }
-    if "page_tiers" in spec:
-        settings["page_tiers"] = tuple(spec["page_tiers"])
-    settings |= spec.get("prometheus", {}) | spec.get("alertmanager", {})
-    if "query" in settings:
-        settings["query"] = access.read(document, QUERY, settings["query"])
-    if "api" in settings:
-        settings["alertmanager_api"] = access.read(document, ALERTMANAGER_API, settings.pop("api"))
-    if "alertmanagers" in settings:
-        settings["alertmanagers"] = tuple(settings["alertmanagers"])
-    return Project(
-        labels=tuple(_label(default, spec.get("labels", {}).get(default.label)) for default in _LABELS),
-        default_team=spec.get("default_team", _DEFAULT_TEAM),
-        environments={
-            name: _overrides(environment) for name, environment in spec.get("environments", {}).items()
-        },
-        git=record.git(document),
-        targets=record.targets(document),
-        guards=Guards(**_guards(spec.get("guards", {}))),
-        addresses=Addresses(**spec.get("addresses", {}), site=spec.get("docs", "")),
-        grafana=GrafanaProvider(**spec.get("grafana", {})),
-        maintenance=tuple(
-            Maintenance(
-                name=raw["name"],
-                start=raw["from"],
-                end=raw["until"],
-                timezone=raw["timezone"],
-                reason=raw["reason"],
-                match=_match(raw.get("match", {})),
-                location=document.location(("spec", "maintenance", n, "name")),
-            )
-            for n, raw in enumerate(spec.get("maintenance", ()))
-        ),
-        unwatched=tuple(
-            Unwatched(
-                _match(raw["match"]),
-                raw["reason"],
-                raw.get("expires", ""),
-                document.location(("spec", "unwatched", n), key=True),
-            )
-            for n, raw in enumerate(spec.get("unwatched", ()))
-        ),
-        packages=tuple(
-            Package(**raw, location=document.location(("spec", "packages", n, "name")))
-            for n, raw in enumerate(spec.get("packages", ()))
-        ),
-        downloads=sensors.downloads(document),
-        destinations=destinations.read(document),
-        events=events.read(document),
-        operator=kubernetes.read(document),
-        scale=scale.read(document),
-        probe_modules={
-            name: ProbeModule(
-                name,
-                raw["prober"],
-                dict(raw.get(raw["prober"], {})),
-                raw.get("timeout", ""),
-                document.location(("spec", "probe_modules", name), key=True),
-            )
-            for name, raw in spec.get("probe_modules", {}).items()
-        },
-        location=document.location(("spec",), key=True),
-        **settings,
-    )
-
-
-def _guards(raw: Raw) -> dict[str, Any]:
-    return {**raw, "harmless": tuple(raw.get("harmless", ()))}
-
-
-def _label(default: LabelSource, given: Raw | None) -> LabelSource:
-    if given is None:
-        return default
-    return LabelSource(
-        default.label,
-        tuple(given["tags"]),
-        given.get("default", default.default),
-        dict(given.get("aliases", {})),
-    )
-
-
-def _overrides(raw: Raw) -> dict[str, dict[str, Any]]:
-    return {standard: dict(values) for standard, values in raw.get("parameters", {}).items()}
-
-
-def inventory(document: Document, listed: tuple[Listed, ...] = ()) -> InventoryConfig:
-    """`listed`: what the files among its sources hold."""
-    spec: Raw = document.data["spec"]
-    accounts, regions = spec["accounts"], spec["regions"]
-    given = {name: durations.seconds(spec[name]) for name in ("max_age", "grace", "deadline") if name in spec}
-    return InventoryConfig(
-        accounts=tuple(
-            Account(**raw, location=document.location((*at, "id"))) for at, raw in listed_accounts(document)
-        ),
-        organization=_organization(document, accounts["organization"])
-        if isinstance(accounts, Mapping)
-        else None,
-        regions=tuple(regions) if isinstance(regions, list) else (),
-        enabled_regions=None if isinstance(regions, list) else _enabled(regions),
-        via=Via(**spec["via"]) if "via" in spec else None,
-        kinds=_kinds(spec.get("kinds", kinds.DEFAULT)),
-        concurrency=spec.get("concurrency", 32),
-        location=document.location(("spec",), key=True),
-        aggregators=tuple(
-            _aggregator(document, (*at, "config_aggregator"), raw["config_aggregator"])
-            for at, raw in sources(document)
-            if "config_aggregator" in raw
-        ),
-        listed=listed,
-        **{name: length for name, length in given.items() if length is not None},
-    )
-
-
-def _kinds(given: str | Sequence[str]) -> tuple[str, ...]:
-    """None named stands for every kind."""
-    return () if isinstance(given, str) else tuple(given)
-
-
-def sources(document: Document) -> list[tuple[Pointer, Raw]]:
-    """The other sources that an inventory names, each with where it stands."""
-    return [(("spec", "sources", n), raw) for n, raw in enumerate(document.data["spec"].get("sources", ()))]
-
-
-def _aggregator(document: Document, at: Pointer, raw: Raw) -> ConfigAggregator:
-    place = document.location((*at, "name"))
-    entry = {key: raw[key] for key in ("role_arn", "external_id", "session_name") if key in raw}
-    return ConfigAggregator(
-        name=raw["name"],
-        region=raw["region"],
-        account=Account(raw["account"], raw["account"], location=place, **entry),
-        kinds=tuple(raw.get("kinds", ())),
-        location=place,
-    )
-
-
-def listed_accounts(document: Document) -> list[tuple[Pointer, Raw]]:
-    """The accounts that an inventory lists, each with where it stands."""
-    accounts = document.data["spec"]["accounts"]
-    at: Pointer = ("spec", "accounts")
-    if isinstance(accounts, Mapping):
-        at, accounts = (*at, "list"), accounts.get("list", ())
-    return [((*at, n), raw) for n, raw in enumerate(accounts)]
-
-
-def _organization(document: Document, raw: Raw) -> Organization:
-    lists = {name: tuple(raw[name]) for name in ("units", "exclude") if name in raw}
-    place = document.location(("spec", "accounts", "organization"), key=True)
-    return Organization(**{**raw, **lists}, location=place)
-
-
-def _enabled(raw: Raw | str) -> EnabledRegions:
-    chosen = raw["enabled"] if isinstance(raw, Mapping) else {}
-    return EnabledRegions(tuple(chosen.get("include", ())), tuple(chosen.get("exclude", ())))
-
 
 # --- standards ---------------------------------------------------------------------------------------
 
@@ -239,7 +49,7 @@ def standard(document: Document) -> Standard:
         description=data.get("description", "").strip(),
         applies_to=AppliesTo(
             applies_to["kind"],
-            tuple(_match(clause) for clause in applies_to.get("any", ())),
+            tuple(match(clause) for clause in applies_to.get("any", ())),
         ),
         runbook=spec.get("runbook", ""),
         parameters={
@@ -365,7 +175,7 @@ def service(document: Document, default_tier: int) -> Service:
         title=data.get("title", ""),
         description=data.get("description", "").strip(),
         depends_on=tuple(spec.get("depends_on", ())),
-        parameters=_overrides(spec),
+        parameters=overrides(spec),
         exemptions=tuple(
             Exemption(**raw, location=document.location(("spec", "exemptions", n, "expires")))
             for n, raw in enumerate(spec.get("exemptions", ()))
@@ -410,7 +220,7 @@ def team(document: Document) -> Team:
                 name=raw["name"],
                 hours=_hours(raw),
                 reason=raw["reason"],
-                match=_match(raw.get("match", {})),
+                match=match(raw.get("match", {})),
                 location=document.location(("spec", "mute_times", n, "name")),
             )
             for n, raw in enumerate(spec.get("mute_times", ()))
@@ -437,5 +247,9 @@ def _hours(raw: Raw) -> WorkingHours:
     return WorkingHours(raw["timezone"], tuple(raw["days"]), raw["start"], raw["end"])
 
 
-def _match(raw: Raw) -> dict[str, tuple[str, ...]]:
+def match(raw: Raw) -> dict[str, tuple[str, ...]]:
     return {label: tuple(values) for label, values in raw.items()}
+
+
+def overrides(raw: Raw) -> dict[str, dict[str, Any]]:
+    return {standard: dict(values) for standard, values in raw.get("parameters", {}).items()}

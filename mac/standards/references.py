@@ -17,11 +17,12 @@ from mac.source import Document, Pointer
 from mac.standards import (
     access,
     cycles,
-    decode,
     destinations,
     events,
+    inventory,
     objectives,
     probes,
+    project,
     record,
     scale,
     sensors,
@@ -90,9 +91,9 @@ def _project(written: Written) -> Iterator[Problem]:
     yield from scale.check(settings.scale, document)
     yield from events.check(settings.events, document)
     if settings.alertmanager_api:
-        yield from access.check(settings.alertmanager_api, document, decode.ALERTMANAGER_API)
+        yield from access.check(settings.alertmanager_api, document, project.ALERTMANAGER_API)
     if settings.query:
-        yield from access.check(settings.query, document, decode.QUERY)
+        yield from access.check(settings.query, document, project.QUERY)
     elif settings.guards.forecast:
         place = document.location(("spec", "guards", "forecast"))
         hint = "write the address of a server with the history as prometheus.query.url"
@@ -143,7 +144,7 @@ def _inventory(written: Written) -> Iterator[Problem]:
             place = document.location(("spec", "kinds", n))
             yield _unknown(place, "unknown-resource-kind", "resource kind", kind, kinds.aws_kinds())
     yield from _sources(config)
-    listed = decode.listed_accounts(document)
+    listed = inventory.listed_accounts(document)
     for field in ("id", "name"):
         seen: dict[str, Pointer] = {}
         for at, account in listed:

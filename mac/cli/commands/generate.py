@@ -59,11 +59,11 @@ def command(
     output_format: str,
 ) -> None:
     """Generate the configuration, and commit it."""
-    from mac import emit, forecasting, guards, pipeline, summary
+    from mac import emit, forecasting, generating, guards, run, summary
     from mac.cli import problems
 
     allow |= guards.named(shrink=allow_shrink, empty=allow_empty, stale=allow_stale)
-    request = pipeline.Request(
+    request = run.Request(
         root=root,
         snapshot=snapshot,
         output=output,
@@ -77,7 +77,7 @@ def command(
         judges=() if guards.FORECAST in allow else (forecasting.by_budget(forecasting.Request(root)),),
     )
     with progress.stage_progress() as report_progress:
-        outcome = pipeline.generate(request, report_progress)
+        outcome = generating.generate(request, report_progress)
     if output_format == "json":
         options.data(emit.json_pretty(summary.as_dict(outcome)).decode())
         return

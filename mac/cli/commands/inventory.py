@@ -48,11 +48,12 @@ def command(
         return errors.DONE
     from datetime import UTC, datetime
 
-    from mac import emit, pipeline, scope_table, snapshot_source
+    from mac import emit, incomplete, inventory, pipeline, scope_table, snapshot_source
     from mac import snapshot as snapshots
     from mac.cli.problems import show
     from mac.model import ScopeState
 
+    catalog = pipeline.load(root)
     source = None if snapshot is None or refresh else snapshot_source.locate(snapshot)
     read = not (source and snapshot_source.is_there(source, root))
     if source and not read:
@@ -60,11 +61,11 @@ def command(
     else:
         to = None if snapshot is None else snapshot_source.to_write(snapshot, root)
         with progress.stage_progress() as report_progress:
-            found = pipeline.inventory(root, to=to, allow_shrink=allow_shrink, progress=report_progress)
+            found = inventory.take(root, catalog, to=to, allow_shrink=allow_shrink, progress=report_progress)
         place = snapshot or "inventory/snapshot/"
         progress.diagnostics(f"written to {place}")
     now = datetime.now(UTC)
-    problems = pipeline.inventory_problems(root, found, now, strict=strict)
+    problems = incomplete.outdated(found, catalog.inventory, now, strict=strict)
     if output_format == "json":
         report = scope_table.as_dict(found, snapshots.digest(found), now, problems)
         options.data(emit.json_pretty(report).decode())
@@ -103,7 +104,7 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal:
     """Print the least-privilege IAM policy for the kinds that are read."""
     import re
 
-    from mac import emit, iam, kinds, pipeline
+    from mac import accounts, config_aggregator, emit, iam, kinds, pipeline
     from mac.problems import did_you_mean
 
     config = pipeline.load(Path(ctx.obj.root)).inventory
@@ -117,12 +118,12 @@ def iam_policy(ctx: click.Context, names: tuple[str, ...], form: str, principal:
             "arn:aws:iam::123456789012:role/mac",
             param_hint="--principal",
         )
-    chosen, others = ([known[name] for name in names], []) if names else pipeline.asked(config)
+    chosen, others = ([known[name] for name in names], []) if names else config_aggregator.asked(config)
     principal = principal or (config.via.role_arn if config.via else "")
     organization = config.organization
     external_id = organization.external_id if organization else ""
     if form == "policy":
-        document = iam.policy([*chosen, *others], *pipeline.entered(config))
+        document = iam.policy([*chosen, *others], *accounts.entered(config))
     elif form == "stackset":
         role = organization.role if organization else "mac-inventory"
         document = iam.stack_set(chosen, role, principal, external_id)

@@ -152,10 +152,10 @@ def unit(ctx: click.Context, arguments: tuple[str, ...]) -> None:
 @click.pass_context
 def cloudformation(ctx: click.Context, form: str) -> None:
     """Print the CloudFormation template of what fills the event queue."""
-    from mac import emit, event_stacks, pipeline
+    from mac import config_aggregator, emit, event_stacks, pipeline
 
     config = pipeline.load(Path(ctx.obj.root)).inventory
-    kinds = [kind.name for kind in pipeline.asked(config)[0]]
+    kinds = [kind.name for kind in config_aggregator.asked(config)[0]]
     if not event_stacks.patterns(kinds):
         raise click.UsageError("AWS sends no events about any kind that this inventory reads")
     accounts = [account.id for account in config.accounts]
