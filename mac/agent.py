@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from mac import delivery, git, git_follow, lock
 from mac.backoff import Attempts
@@ -44,6 +45,26 @@ class Round:
     @property
     def good(self) -> bool:
         return self.error is None and all(one.good for one in self.delivered)
+
+
+class Stop:
+    """Whether to stop. `ask` may be called from a signal at any moment, also while this thread is in
+    `waited`: `threading.Event` would wait for a lock that it holds itself.
+    """
+
+    def __init__(self) -> None:
+        self._asked: SimpleQueue[None] = SimpleQueue()
+
+    def ask(self) -> None:
+        self._asked.put(None)
+
+    def waited(self, seconds: float) -> bool:
+        """Sleeps for so long at most; True as soon as it was asked to stop."""
+        try:
+            self._asked.get(timeout=seconds)
+        except Empty:
+            return False
+        return True
 
 
 @dataclass(slots=True)

@@ -37,9 +37,17 @@ class Definition:
 class Workspace:
     """Every method raises AwsError."""
 
-    def __init__(self, workspace: str, region: str, role_arn: str = "", aws: Aws | None = None) -> None:
+    def __init__(
+        self,
+        workspace: str,
+        region: str,
+        role_arn: str = "",
+        aws: Aws | None = None,
+        *,
+        external_id: str = "",
+    ) -> None:
         self.workspace, self.region = workspace, region
-        self._via = Via(role_arn) if role_arn else None
+        self._via = Via(role_arn, external_id) if role_arn else None
         self._aws = aws or Aws()
 
     def namespaces(self) -> Mapping[str, Mapping[str, str]]:

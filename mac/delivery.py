@@ -7,7 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mac import conventions, deploy, git, pipeline, record, standards
-from mac.deploy_model import Delivered, DestinationSettings, DestinationType, Needs, Release
+from mac.deploy_model import (
+    Delivered,
+    DestinationSettings,
+    DestinationType,
+    FilesSettings,
+    Needs,
+    Release,
+)
 from mac.model import Project
 from mac.problems import GitError, Problem, ProblemsError, UsageError, did_you_mean
 
@@ -127,6 +134,7 @@ def check_cells(to: Sequence[DestinationSettings], what: Release) -> None:
         for settings in to
         if settings.cell and settings.cell not in cells
     ]
+    problems += [problem for settings in to if (problem := _other_replica(settings, what, configured))]
     problems += [
         Problem(
             settings.cell_location,
@@ -139,3 +147,24 @@ def check_cells(to: Sequence[DestinationSettings], what: Release) -> None:
     ]
     if problems:
         raise ProblemsError(problems)
+
+
+def _other_replica(settings: DestinationSettings, what: Release, configured: set[str]) -> Problem | None:
+    """A problem where the cell has Prometheus, and none by that name."""
+    if not isinstance(settings, FilesSettings) or settings.cell not in configured:
+        return None
+    if f"cells/{settings.cell}/{conventions.prometheus_name(settings.replica)}" in what.files:
+        return None
+    start = f"cells/{settings.cell}/"
+    one = settings.replica and f"the replica {settings.replica} of "
+    message = f"the commit {what.revision[:12]} has no prometheus.yml for {one}{settings.cell}"
+    there = ", ".join(
+        sorted(
+            path.removeprefix(start)
+            for path in what.files
+            if path.startswith(start) and conventions.is_prometheus_file(path)
+        )
+    )
+    return Problem(
+        settings.cell_location, "unknown-cell", message, f"it has {there}; replica names one of several"
+    )

@@ -24,6 +24,49 @@ class DestinationType(StrEnum):
     AMP_ALERTMANAGER = "amp-alertmanager"
 
 
+SECRETS_DIR = "secrets"
+"""The folder beside the versions for secrets that mac writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A secret that AWS keeps, in place of the file at `path` that receivers name.
+
+    One of `parameter`, the name of a parameter of SSM, and `secret`, the name or ARN of a secret of Secrets
+    Manager, is set. `key`: the value of this key alone, of a JSON object; "" for all of it.
+
+    `role_arn`: entered first, with `external_id` if there is one; the ambient credentials where it is empty.
+    """
+
+    path: str
+    region: str
+    parameter: str = ""
+    secret: str = ""
+    key: str = ""
+    role_arn: str = ""
+    external_id: str = ""
+    location: Location = NOWHERE
+
+    @property
+    def service(self) -> str:
+        return "ssm" if self.parameter else "secretsmanager"
+
+    @property
+    def arn(self) -> str:
+        """As a policy names it. Secrets Manager adds six characters to a name."""
+        name = self.parameter or self.secret
+        if name.startswith("arn:"):
+            return name
+        starts = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+        partition = next((p for start, p in starts.items() if self.region.startswith(f"{start}-")), "aws")
+        place = f"arn:{partition}:{self.service}:{self.region}:*"
+        return f"{place}:parameter/{name.lstrip('/')}" if self.parameter else f"{place}:secret:{name}-??????"
+
+    def __str__(self) -> str:
+        of = f"the key {self.key} of " if self.key else ""
+        return f"{of}the {'parameter' if self.parameter else 'secret'} {self.parameter or self.secret}"
+
+
 @dataclass(frozen=True, slots=True)
 class FilesSettings:
     """A folder on this machine from which a server reads its configuration.
@@ -32,7 +75,7 @@ class FilesSettings:
     it answers; None for Grafana, which looks by itself. `pid_file`: SIGHUP instead of an HTTP request makes
     it read again. `tool`: its own promtool or amtool; "" for the one that `engines` finds. `keep`: how many
     versions stay, the current one included. `settle`: seconds in which it must have taken up what it was
-    given.
+    given. `secrets`: of an Alertmanager's receivers, written by mac.
     """
 
     name: str
@@ -45,6 +88,7 @@ class FilesSettings:
     tool: str = ""
     keep: int = 5
     settle: float = 60.0
+    secrets: tuple[StoredSecret, ...] = ()
     location: Location = NOWHERE
     cell_location: Location = NOWHERE
 
@@ -55,7 +99,8 @@ class ApiSettings:
 
     `cell`: whose rules; "" where the type has no cell. `api`: which server's paths, "mimir" or "cortex".
     `namespace`: with what the names of mac's own namespaces begin, so that others' are left alone; of a
-    Grafana the folder's uid, and `title` what people read of it.
+    Grafana the folder's uid, and `title` what people read of it. `secrets`: of an Alertmanager's receivers,
+    sent in the place of files.
     """
 
     name: str
@@ -66,6 +111,7 @@ class ApiSettings:
     namespace: str = "mac"
     title: str = "Services"
     settle: float = 60.0
+    secrets: tuple[StoredSecret, ...] = ()
     location: Location = NOWHERE
     cell_location: Location = NOWHERE
 
@@ -74,8 +120,8 @@ class ApiSettings:
 class AmpSettings:
     """A workspace of Amazon Managed Service for Prometheus. `workspace`: its id, as ws-….
 
-    `role_arn`: entered first; the ambient credentials where it is empty. `max_bytes`: of one rule groups
-    namespace, or of the Alertmanager definition.
+    `role_arn`: entered first, with `external_id` if there is one; the ambient credentials where it is empty.
+    `max_bytes`: of one rule groups namespace, or of the Alertmanager definition.
     """
 
     name: str
@@ -84,6 +130,7 @@ class AmpSettings:
     region: str
     cell: str = ""
     role_arn: str = ""
+    external_id: str = ""
     namespace: str = "mac"
     max_bytes: int = 1_000_000
     settle: float = 60.0

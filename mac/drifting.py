@@ -54,12 +54,43 @@ class Fleet:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What commits have for destinations. `head`: the commit that is meant to run. `output`: the folder of
+    what is generated; `snapshot`: where the inventory is, seen from the top, "" for its usual place.
+    """
+
+    repository: git.Repository
+    output: Path
+    head: Release
+    snapshot: str = ""
+
+    def release(self, sha: str) -> Release:
+        """Raises GitError and ProblemsError."""
+        if sha == self.head.revision:
+            return self.head
+        files, _ = record.present(self.repository, self.output, sha)
+        return Release(self.repository.resolve(sha), files)
+
+    def older(self) -> Iterable[Release]:
+        """Releases before that of the head, newest first, as far as they can be read."""
+        folders = [self.output / name for name in _GENERATED]
+        with suppress(MacError):
+            for sha in self.repository.touching(self.head.revision, folders, _HISTORY):
+                if sha != self.head.revision:
+                    yield self.release(sha)
+
+    def behind(self, sha: str) -> int | None:
+        return self.repository.behind(sha, self.head.revision) if sha else None
+
+
 def read(
     root: Path,
     *,
     names: Sequence[str] = (),
     revision: str = "HEAD",
     fleet: Fleet | None = None,
+    history: History | None = None,
     grace: float | None = None,
     now: datetime | None = None,
     progress: delivery.Told = lambda name: None,
@@ -69,18 +100,19 @@ def read(
     `revision`: the commit that is meant to run. `fleet`: the inventory to hold against targets; the one that
     the commit has, bound today, by default. `grace`: seconds for which a machine may be launched, or a target
     may not answer, without being told; by default a scrape interval and the time in which Prometheus sees
-    new targets. `now`: the present by default.
+    new targets. `history`: the commits, where `revision` is not looked for as mac.yaml says it. `now`: the
+    present by default.
 
     A destination that cannot be read is UNKNOWN in the answer. Raises what `delivery.deliver` does before
     anything is read: ProblemsError, UsageError, GitError.
     """
     project = standards.settings(root)
     chosen = delivery.chosen_from(project, names)
-    release = delivery.release(root, revision, project)
+    history = history or _history(root, project, delivery.release(root, revision, project))
+    release = history.head
     delivery.check_cells(chosen, release)
     moment = now or datetime.now(UTC)
     notes = []
-    history = _history(root, project, release)
     if fleet is None and any(_scrapes(settings) for settings in chosen):
         fleet, why = _committed(root, history, moment)
         notes += [why] if why else []
@@ -115,7 +147,7 @@ def write_metrics(report: DriftReport, path: Path) -> None:
 # --- the inventory -----------------------------------------------------------------------------------
 
 
-def _committed(root: Path, history: _History, now: datetime) -> tuple[Fleet | None, str]:
+def _committed(root: Path, history: History, now: datetime) -> tuple[Fleet | None, str]:
     """The fleet of the commit that is meant to run, or why there is none."""
     source = snapshot_source.Revision(history.head.revision, history.snapshot)
     try:
@@ -140,42 +172,12 @@ def _grace(project: Project, fleet: Fleet | None) -> float:
 # --- destinations ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
-    """What commits have for destinations. `head`: the commit that is meant to run. `output`: the folder of
-    what is generated; `snapshot`: where the inventory is, seen from the top, "" for its usual place.
-    """
-
-    repository: git.Repository
-    output: Path
-    head: Release
-    snapshot: str = ""
-
-    def release(self, sha: str) -> Release:
-        """Raises GitError and ProblemsError."""
-        if sha == self.head.revision:
-            return self.head
-        files, _ = record.present(self.repository, self.output, sha)
-        return Release(self.repository.resolve(sha), files)
-
-    def older(self) -> Iterable[Release]:
-        """Releases before that of the head, newest first, as far as they can be read."""
-        folders = [self.output / name for name in _GENERATED]
-        with suppress(MacError):
-            for sha in self.repository.touching(self.head.revision, folders, _HISTORY):
-                if sha != self.head.revision:
-                    yield self.release(sha)
-
-    def behind(self, sha: str) -> int | None:
-        return self.repository.behind(sha, self.head.revision) if sha else None
-
-
-def _history(root: Path, project: Project, release: Release) -> _History:
+def _history(root: Path, project: Project, release: Release) -> History:
     if not project.git.repository:
-        return _History(git.open(root), root / project.output, release)
+        return History(git.open(root), root / project.output, release)
     top = record.deployment(root)
     kept = os.path.normpath(f"{project.output}/{conventions.SNAPSHOT_DIR}")
-    return _History(git.open(top), top / project.output, release, kept)
+    return History(git.open(top), top / project.output, release, kept)
 
 
 def _said(error: MacError) -> str:
@@ -210,7 +212,7 @@ def _reading(
     observed: Observed | None,
     scraped: Scraping | None,
     unread: tuple[str, ...],
-    history: _History,
+    history: History,
 ) -> drift.Reading:
     cell = settings.cell if _scrapes(settings) else ""
     meant: Mapping[str, bytes] = {}
@@ -237,7 +239,7 @@ def _reading(
 
 
 def _base(
-    target: deploy.Destination, observed: Observed, meant: Mapping[str, bytes], history: _History
+    target: deploy.Destination, observed: Observed, meant: Mapping[str, bytes], history: History
 ) -> tuple[Mapping[str, bytes], str]:
     """What the commit has that a destination runs, and that commit: the one that the destination names, else
     the newest of those from which it differs least.

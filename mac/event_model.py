@@ -11,12 +11,13 @@ from mac.problems import NOWHERE, Location
 class EventQueue:
     """An SQS queue that EventBridge fills. `queue`: its URL or its ARN. `region`: where it is.
 
-    `role_arn`: entered first; the ambient credentials where it is empty.
+    `role_arn`: entered first, with `external_id` if there is one; the ambient credentials where it is empty.
     """
 
     queue: str
     region: str
     role_arn: str = ""
+    external_id: str = ""
     location: Location = NOWHERE
 
     @property

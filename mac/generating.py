@@ -13,7 +13,6 @@ propose    a pull request for what was pushed
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from mac import conventions, diff, git, lock, message, pipeline, plan_report, propose, record, snapshot, write
 from mac.problems import GitError, ProblemsError, RemoteError, UsageError, errors, ordered
@@ -115,12 +114,10 @@ def _write(request: Request, built: Built, clock: Clock, progress: Progress) -> 
 def _commit(request: Request, built: Built, clock: Clock, progress: Progress) -> str | None:
     with clock.stage("commit"):
         progress("commit", "")
-        place, source = built.record, request.snapshot
+        place = built.record
         paths = place.paths((*built.owned, *built.rendered.files))
-        kept = place.home / conventions.SNAPSHOT_DIR
-        own = source is None or (isinstance(source, Path) and source.resolve() == kept.resolve())
-        if own and place.outside is None:
-            paths.append(kept)
+        if place.keeps(request.snapshot) and place.outside is None:
+            paths.append(place.home / conventions.SNAPSHOT_DIR)
         made = _in_git(place, built.plan) or _since(place.head(), built)
         text, trailers = message.commit_message(made, built.rendered.provenance, place.revision())
         return place.commit(paths, git.trailers(text, trailers))

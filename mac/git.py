@@ -253,6 +253,11 @@ class Repository:
         entries = (entry.decode("utf-8", "replace") for entry in listing.split(b"\0") if entry)
         return tuple(Commit(*entry.split("\n", 1)) for entry in entries)
 
+    def address(self, remote: str) -> str:
+        """The remote as linked work trees name it too, for which a path from the top leads elsewhere."""
+        place = self.top / self._git("config", "--get", f"remote.{remote}.url", ok=(0, 1)).line
+        return str(place.resolve()) if place != self.top and place.exists() else remote
+
     def has_remote(self, name: str) -> bool:
         """Whether there is a remote of this name; an address is none."""
         return name in self._git("remote").line.splitlines()

@@ -33,7 +33,7 @@ def verify(top: Path, commit: str, allowed_signers: Path) -> str:
     answer = Caller(top)(
         # Whatever the clone or the user has set up: no other program may say that a signature is good.
         *("-c", f"gpg.ssh.allowedSignersFile={allowed_signers.absolute()}"),
-        *("-c", "gpg.ssh.program=ssh-keygen", "-c", "gpg.ssh.revocationFile="),
+        *("-c", "gpg.ssh.program=ssh-keygen"),
         *("-c", "gpg.program=false", "-c", "gpg.openpgp.program=false", "-c", "gpg.x509.program=false"),
         *("-c", "gpg.minTrustLevel=fully"),
         *("verify-commit", commit),

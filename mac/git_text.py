@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from mac import credentials
 from mac.problems import GitError
 
 _USER_INFO = re.compile(r"(?<=://)[^/\s]*@")
@@ -20,13 +21,15 @@ def redact(text: str) -> str:
 
 
 def shown(data: bytes, limit: int = 2000) -> str:
-    """Git's, a hook's or a remote's words: redacted, without what would steer a terminal, the end if long."""
+    """Git's, a hook's or a remote's words, the end if long: without credentials, and what would steer a
+    terminal.
+    """
     text = redact(data.decode("utf-8", "replace"))
     text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text)
     # A carriage return within a line overwrites a progress display: what it showed last counts.
     lines = [line.rstrip("\r").rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
     lines = ["".join(c if c.isprintable() or c == "\t" else "?" for c in line) for line in lines]
-    whole = "\n".join(line for line in lines if line)
+    whole = credentials.masked("\n".join(line for line in lines if line))
     return whole if len(whole) <= limit else "…" + whole[-limit:]
 
 

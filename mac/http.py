@@ -136,7 +136,9 @@ class Server:
                 timeout=Timeout(connect=min(seconds, 10.0), read=seconds),
             )
         except (HTTPError, OSError) as error:
-            raise ServerError(f"{self._shown(url)} does not answer: {_reason(error)}") from error
+            reason = _reason(error)
+            hint = "tls.ca_file names the authority to trust" if "CERTIFICATE_VERIFY_FAILED" in reason else ""
+            raise ServerError(f"{self._shown(url)} does not answer: {reason}", hint=hint) from error
         given = Answer(
             answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.data, self._shown(url)
         )

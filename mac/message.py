@@ -29,7 +29,7 @@ def commit_message(plan: Plan, provenance: Mapping[str, Any], revision: str) -> 
     if revision:
         trailers[REVISION_TRAILER] = revision
     if not changes:
-        return "Keep the inventory that was read\n\nThe configuration is unchanged.", trailers
+        return "Keep what this is generated from\n\nThe configuration is unchanged.", trailers
     body: list[str] = []
     for cause in sorted({change.cause for change in changes}):
         body += ["", f"By {cause}:", *_lines([c for c in changes if c.cause == cause])]

@@ -163,7 +163,7 @@ def stops(built: Built, request: Request) -> list[Problem]:
         covered = coverage.coverage(built.catalog, built.snapshot, built.bindings, request.today)
         found += guards.coverage(covered.percent, covered.unwatched, limits)
     if guards.SECRETS not in allowed:
-        stored = snapshot.stored_files(built.snapshot) if request.snapshot is None else {}
+        stored = snapshot.stored_files(built.snapshot) if built.record.keeps(request.snapshot) else {}
         found += guards.secrets({**stored, **built.rendered.files}, limits)
     return [*found, *built.record.foreign(built.rendered.files, built.owned)]
 

@@ -129,6 +129,15 @@ class Record:
             tuple(path for each in done for path in each.removed),
         )
 
+    def keeps(self, source: object) -> bool:
+        """Whether an inventory belongs to the output: one that was read for it (None), or that it has."""
+        kept = self.home / conventions.SNAPSHOT_DIR
+        return source is None or (isinstance(source, Path) and source.resolve() == kept.resolve())
+
+    def in_git(self, files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """Those of these files that a commit has."""
+        return files if self.outside is None else outside.parted(files)[0]
+
     def paths(self, names: Iterable[str]) -> list[Path]:
         """Where these files are, if they are in Git."""
         return [self.output / name for name in names]
@@ -203,7 +212,7 @@ def _place(asked: Asked, words: Words, again: bool) -> Record:
             raise UsageError(
                 "--output and --branch do not go together", "`output` in mac.yaml names a folder"
             )
-        return _beside(asked, repository, branch, remote, words)
+        return _beside(asked, repository, branch, repository.address(remote), words)
     name = repository.branch() if asked.push else branch
 
     def mine() -> Iterable[Path]:

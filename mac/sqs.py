@@ -28,7 +28,7 @@ class Queue:
 
     def __init__(self, settings: EventQueue, aws: Aws | None = None) -> None:
         self.settings = settings
-        self._via = Via(settings.role_arn) if settings.role_arn else None
+        self._via = Via(settings.role_arn, settings.external_id) if settings.role_arn else None
         self._aws = aws or Aws()
         self._access: Access | None = None
 

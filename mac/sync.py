@@ -24,7 +24,7 @@ from mac.drift_model import DriftReport
 from mac.giving_way import GivingWay
 from mac.model import Project, Scope
 from mac.problems import BusyError, MacError, ProblemsError
-from mac.run import Clock, Outcome, Progress, Request, silent
+from mac.run import Built, Clock, Outcome, Progress, Request, silent
 from mac.sync_model import (
     DEPLOY,
     DRIFT,
@@ -48,6 +48,7 @@ _EVENT_WAIT = 20.0  # seconds of one question to the event source; a queue holds
 _EVENT_PAUSE = 5.0  # seconds after its first failure
 _JITTER = 0.1
 _LOCK_LOOK = 1.0  # seconds between two looks at whether to stop
+_LOOK = 1.0  # seconds after which it is seen in any case that the loop is to stop
 _REMOTE = "the remote"
 _TO_BE_ENDED = frozenset(["write", "commit", "push", DEPLOY])
 """Stages that are brought to their end when the loop is stopped; all others have changed nothing yet."""
@@ -111,7 +112,8 @@ class Sync:
                 pause = schedule.pause(self.clock(), bool(self._changed))
                 if pause <= 0:
                     return True
-                self._signal.wait(pause)
+                # A signal between the question above and this would wake nobody.
+                self._signal.wait(min(pause, _LOOK))
         return False
 
     # --- events ----------------------------------------------------------------------------------
@@ -243,29 +245,36 @@ class Sync:
         """Brings what was generated, or what was generated last, to every destination that is not to wait."""
         if outcome is not None:
             built = outcome.built
-            self._release = Release(built.record.head() or "", built.rendered.files)
+            self._release = _committed(built)
             self._project = built.catalog.project
         release, project = self._release, self._project
         if release is None or project is None or not project.destinations:
             return ()
-        what, now = _digest(release.files), self.clock()
+        digest, now = _digest(release.files), self.clock()
         chosen = delivery.chosen_from(project, self.settings.names)
-        due = [each for each in chosen if self._attempts[each.name].wants(what, now)]
+        # Who mends the address or the credentials of a destination waits for nothing either.
+        what = {each.name: f"{digest} {each}" for each in chosen}
+        due = [each for each in chosen if self._attempts[each.name].wants(what[each.name], now)]
         waiting += (each.name for each in chosen if each not in due)
         done = delivery.hand_over(
             due, release, at_once=_AT_ONCE, progress=lambda name: self.progress(DEPLOY, f"to {name}")
         )
         for one in done:
-            self._attempts[one.name].note(what, one.good, self.settings.interval, self.clock())
+            self._attempts[one.name].note(what[one.name], one.good, self.settings.interval, self.clock())
         return done
 
     def _drift(self, outcome: Outcome) -> DriftReport | None:
-        """What is out of step all the same. Another repository's commits are not looked for in this one."""
+        """What is out of step all the same, with the commit of this round wherever it was made."""
         built = outcome.built
-        if built.record.apart:
+        place = built.record
+        if place.repository is None:
             return None
-        fleet = drifting.Fleet(built.snapshot, built.bindings.bindings)
-        return drifting.read(self.settings.root, names=self.settings.names, fleet=fleet)
+        return drifting.read(
+            self.settings.root,
+            names=self.settings.names,
+            fleet=drifting.Fleet(built.snapshot, built.bindings.bindings),
+            history=drifting.History(place.repository, place.output, _committed(built)),
+        )
 
     # --- stopping --------------------------------------------------------------------------------
 
@@ -285,6 +294,11 @@ def _told_as(stage: str, failures: list[Failure]) -> Iterator[None]:
         yield
     except Exception as error:
         failures.append(Failure(stage, _explained(error)))
+
+
+def _committed(built: Built) -> Release:
+    """What the commit of a round has: targets outside of Git are deployed with none."""
+    return Release(built.record.head() or "", built.record.in_git(built.rendered.files))
 
 
 def _explained(error: Exception) -> Exception:

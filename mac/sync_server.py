@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,6 +51,11 @@ def _listener(family: int) -> type[ThreadingHTTPServer]:
     class Listener(ThreadingHTTPServer):
         address_family = AF_INET6 if family == AF_INET6 else AF_INET
         daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Whoever hangs up before the answer is no news, and a traceback no line of the log."""
+            if not isinstance(sys.exc_info()[1], OSError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     return Listener
 

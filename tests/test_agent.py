@@ -7,15 +7,19 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from click.testing import Result
 from conftest import mac_argv
 
-from mac.agent import Agent, Round, Watch
+from mac.agent import Agent, Round, Stop, Watch
 from mac.backoff import LONGEST_PAUSE
 from mac.deploy_model import State
 from tests import systemd
@@ -178,6 +182,13 @@ def test_only_what_somebody_on_the_list_has_signed_is_deployed(place: Place, tmp
     assert not place.folder.exists()
     assert git(place.clone, "show", "HEAD:dashboards/web.json") == "one", "the clone does not move there"
 
+    # But who is revoked in it is revoked.
+    (tmp_path / "revoked").write_text(ours.with_suffix(".pub").read_text())
+    git(place.clone, "config", "gpg.ssh.revocationFile", str(tmp_path / "revoked"))
+    place.commit("revoked", *signing(ours))
+    assert "is not signed by anybody" in str(done(agent).error)
+    git(place.clone, "config", "--unset", "gpg.ssh.revocationFile")
+
     place.commit("three", *signing(ours))
     assert states(done(agent)) == [State.DEPLOYED]
     assert place.runs() == "three"
@@ -214,6 +225,38 @@ def test_the_agent_ends_well_when_it_is_asked_to(place: Place) -> None:
     assert first["destinations"][0]["state"] == "deployed"
     assert place.runs() == "two"
     assert (process.returncode, errors) == (0, "")
+
+
+def interrupted(stop: Stop, line: int) -> tuple[bool, bool]:
+    """Whether somebody asked to stop at this line of `waited`, as a signal does, and whether it was heard."""
+    left = line
+
+    def traced(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        sys.settrace(None)
+        if left == 0:
+            stop.ask()
+        left -= 1
+        sys.settrace(traced)
+        return traced
+
+    sys.settrace(traced)
+    try:
+        heard = stop.waited(0.001)
+    finally:
+        sys.settrace(None)
+    return left < 0, heard or stop.waited(0.001)
+
+
+def test_a_signal_at_any_line_of_the_wait_is_heard() -> None:
+    answers: list[tuple[bool, bool]] = []
+    for line in range(40):
+        thread = threading.Thread(target=lambda n=line: answers.append(interrupted(Stop(), n)), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive(), f"it waits for itself at line {line}"
+    assert {asked for asked, _ in answers} == {True, False}
+    assert all(asked == heard for asked, heard in answers)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from mimir import Mimir
 
 from mac import deploy, http
 from mac.access_model import Secret, ServerAccess
+from mac.deploy.files import FilesDestination
 from mac.deploy_model import Action, ApiSettings, DestinationType, Release, State
 
 
@@ -236,3 +240,82 @@ def test_a_commit_without_the_file_that_it_takes_is_told() -> None:
         done = deploy.deliver(alertmanager(server), deploying.release({"prometheus.yml": b""}))
         assert done.state is State.FAILED
         assert "has no alertmanager/alertmanager.yml" in done.message
+
+
+# --- what answers is not what was meant --------------------------------------------------------------
+
+
+@contextmanager
+def answering(status: int, body: bytes, listed: int = 0) -> Iterator[str]:
+    """A server that has one answer to everything, but maybe `listed` for who only looks."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(listed if listed and self.command == "GET" else status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_DELETE = do_GET  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("kind", [DestinationType.RULER, DestinationType.GRAFANA_API])
+@pytest.mark.parametrize(
+    "body",
+    [b"5", b'"x"', b"{}", b'{"data": null}', b'{"mac:main-us-east-1:a": [5]}', b'[{"id": 1}]', b"[3]"],
+)
+def test_a_server_of_another_sort_is_a_failure_and_no_bug(kind: DestinationType, body: bytes) -> None:
+    with answering(200, body) as url:
+        settings = ApiSettings("here", kind, ServerAccess(url, tenant="t"), cell=deploying.CELL, settle=0.1)
+        done = deploy.deliver(settings, release(web=[group("a", "A")]))
+        assert done.state is State.FAILED
+        assert "does not answer" in done.message or "answers" in done.message
+
+
+def test_a_prometheus_of_another_sort_is_a_failure_and_no_bug(tmp_path: Path) -> None:
+    metrics = b"prometheus_config_last_reload_success_timestamp_seconds 1\n"
+    for body in (b'{"status": "success", "data": 5}', b'{"status": "success"}', metrics):
+        with answering(200, body) as url:
+            settings = deploying.settings(tmp_path / "p", url)
+            FilesDestination(settings, f"cells/{deploying.CELL}/", None, None).apply(
+                deploying.release(deploying.prometheus_files())
+            )
+            done = deploy.deliver(settings, deploying.release(deploying.prometheus_files()))
+            assert done.state is State.FAILED, body
+
+
+@pytest.mark.parametrize(
+    "body", [b"groups: 5", b"[]", b"groups: [5]", b"a: [", b"groups: [{name: x, rules: [y]}]"]
+)
+def test_a_file_that_somebody_broke_is_named(body: bytes) -> None:
+    broken = deploying.release({"prometheus.yml": b"{}", "rules/production/web.yml": body})
+    with Mimir() as server:
+        done = deploy.deliver(ruler(server), broken)
+        assert done.state is State.FAILED
+        assert f"cells/{deploying.CELL}/rules/production/web.yml is not as mac generates it" in done.message
+        assert server.calls == []
+
+
+def test_no_refusal_repeats_a_secret(tmp_path: Path) -> None:
+    secret = tmp_path / "slack"
+    secret.write_text("https://hooks.example.com/verysecret\n")
+    with answering(413, b"too large: api_url: https://hooks.example.com/verysecret", listed=404) as url:
+        settings = ApiSettings("here", DestinationType.ALERTMANAGER_API, ServerAccess(url))
+        done = deploy.deliver(settings, with_secret(secret))
+    assert done.state is State.FAILED
+    assert "413" in done.message
+    assert "verysecret" not in repr(done)

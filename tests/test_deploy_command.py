@@ -178,3 +178,41 @@ def test_wrong_usage_is_told_before_anything_is_done(root: Path, mac: Mac) -> No
     assert empty.exit_code == 3
     assert "nothing was generated in it" in empty.stderr
     assert mac("deploy", "-C", root, "--revision", "nowhere").exit_code == 3
+
+
+def test_a_divided_cell_and_its_replicas_are_asked_for_by_name(root: Path, mac: Mac) -> None:
+    def told(text: str) -> str:
+        destinations(
+            root,
+            f"    p: {{type: prometheus-files, {text}, folder: /srv/none, server: {{url: 'http://x'}}}}\n",
+        )
+        done = mac("deploy", "-C", root, "--dry-run")
+        assert done.exit_code == 1, done.output
+        assert "mac.yaml:" in done.stderr
+        return done.stderr
+
+    assert f"has no cell {CELL}-shard-1" in told(f"cell: {CELL}, shard: 1")
+    missing = told(f"cell: {CELL}, replica: a")
+    assert f"has no prometheus.yml for the replica a of {CELL}" in missing
+    assert "it has prometheus.yml" in missing
+    whole = root / f"cells/{CELL}"
+    for replica in ("a", "b"):
+        shutil.copy(whole / "prometheus.yml", whole / f"prometheus-{replica}.yml")
+    settle(root, remove=[whole / "prometheus.yml"])
+    assert "it has prometheus-a.yml, prometheus-b.yml; replica names one" in told(f"cell: {CELL}")
+    settle(root, remove=[whole / "prometheus-a.yml", whole / "prometheus-b.yml"])
+    divided = told(f"cell: {CELL}")
+    assert f"{CELL} is divided in the commit" in divided
+    assert "name one of its shards, as in shard: 0" in divided
+
+
+def settle(root: Path, remove: list[Path]) -> None:
+    """Commits what is there, without these files, as generated."""
+    for path in remove:
+        path.unlink()
+    provenance = json.loads((root / "provenance.json").read_bytes())
+    generated = {p.relative_to(root).as_posix() for p in (root / "cells").rglob("*") if p.is_file()}
+    provenance["files"] = {path: {} for path in generated}
+    (root / "provenance.json").write_text(json.dumps(provenance))
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message=Divide")

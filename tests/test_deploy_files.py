@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import deploying
 import pytest
 
 from mac import deploy, http, servers
+from mac.deploy import versions
 from mac.deploy.files import FilesDestination
 from mac.deploy.prometheus import Prometheus
 from mac.deploy.running import fault, until
@@ -216,6 +218,8 @@ def test_defaults_hidden_secrets_and_other_spellings_are_no_difference(tmp_path:
         ):
             other = deploying.prometheus_files("Down", config={**RICH, **change})
             assert where in fault(running, tmp_path, other)
+        elsewhere = fault(running, tmp_path / "other", files)
+        assert f"was it started on {tmp_path}/other/prometheus.yml, by this path?" in elsewhere
         for changed, word in (
             (deploying.prometheus_files("Other", config=RICH), "runs otherwise the rule group"),
             ({**files, "rules/production/b.yml": files["rules/production/web.yml"]}, "does not run the rule"),
@@ -288,3 +292,41 @@ def test_no_name_leads_out_of_a_version(tmp_path: Path, path: str) -> None:
     with pytest.raises(OutputError):
         here.apply(Release("1" * 40, {f"cells/{deploying.CELL}/{path}": b""}))
     assert not (tmp_path / "x").exists()
+
+
+def test_what_a_server_would_follow_or_wait_for_is_a_change_too(tmp_path: Path) -> None:
+    here = FilesDestination(deploying.settings(tmp_path / "p"), f"cells/{deploying.CELL}/", None, None)
+    release = deploying.release(deploying.prometheus_files("Down"))
+    here.apply(release)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/mine.yml").write_text("groups: []")
+    (tmp_path / "p/current/rules/mine").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "p/current/pipe")
+    assert [(c.what, c.action) for c in here.plan(release).changes] == [
+        ("pipe", Action.REMOVE),
+        ("rules/mine", Action.REMOVE),
+    ]
+    assert here.apply(release).startswith("0002-")
+    assert content(tmp_path / "p/current") == deploying.prometheus_files("Down")
+
+
+def test_a_version_that_lost_what_says_what_it_is_is_in_nobodys_way(tmp_path: Path) -> None:
+    here = FilesDestination(deploying.settings(tmp_path / "p"), f"cells/{deploying.CELL}/", None, None)
+    release = deploying.release(deploying.prometheus_files("Down"))
+    here.apply(release)
+    (tmp_path / "p/current/.mac.json").unlink()
+    assert here.apply(release).startswith("0002-")
+    assert not here.plan(release)
+
+
+def test_what_could_not_be_written_leaves_nothing_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    here = FilesDestination(deploying.settings(tmp_path / "p"), f"cells/{deploying.CELL}/", None, None)
+    monkeypatch.setattr(versions, "sync_file", full)
+    with pytest.raises(OutputError, match="No space left"):
+        here.apply(deploying.release(deploying.prometheus_files("Down")))
+    assert os.listdir(tmp_path / "p/versions") == []

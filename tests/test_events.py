@@ -17,11 +17,15 @@ from cfnlint.config import ManualArgs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mac import event_scopes, event_stacks, exposition, kinds, sqs
+from mac import deploy, event_scopes, event_stacks, exposition, kinds, sqs, standards
+from mac.answers import CallError
+from mac.deploy.amp import AmpAlertmanager
+from mac.deploy_model import AmpSettings
 from mac.event_model import Event, EventQueue, Message
 from mac.events import Events
 from mac.inventory_model import Scope
-from mac.problems import AwsError
+from mac.model import Via
+from mac.problems import AwsError, ProblemsError
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -425,3 +429,42 @@ def test_the_policy_is_printed_for_the_queue_of_mac_yaml(mac: Any, repository: P
     refused = mac("sync", "--root", repository, "iam-policy")
     assert refused.exit_code == 64
     assert "spec.sync.events.queue" in refused.stderr
+
+
+class Entered:
+    """An AWS that nobody enters; it notes by which role that was tried."""
+
+    def hub(self, region: str, via: Via | None) -> Any:
+        self.asked = (region, via)
+        raise CallError("nobody enters")
+
+
+def test_the_queue_and_the_workspace_are_entered_by_the_external_id_of_their_role(repository: Path) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/mac"
+    by_role = f"role_arn: '{role}', external_id: mac-4f1c"
+    (repository / "mac.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Project\nspec:\n  sync:\n    events:\n"
+        f"      {{queue: 'arn:aws:sqs:{REGION}:{ACCOUNT}:q', {by_role}}}\n  destinations:\n"
+        f"    a: {{type: amp-alertmanager, workspace: ws-1, region: {REGION}, {by_role}}}\n"
+    )
+    project = standards.settings(repository)
+    assert project.events is not None
+    (amp,) = project.destinations
+    assert isinstance(amp, AmpSettings)
+    workspace = deploy.destination(amp)
+    assert isinstance(workspace, AmpAlertmanager)
+    aws: Any = Entered()
+    with pytest.raises(AwsError, match="nobody enters"):
+        sqs.Queue(project.events, aws).receive(0)
+    assert aws.asked == (REGION, Via(role, "mac-4f1c"))
+    workspace.workspace._aws = aws = Entered()
+    with pytest.raises(AwsError, match="nobody enters"):
+        workspace.workspace.alertmanager()
+    assert aws.asked == (REGION, Via(role, "mac-4f1c"))
+    (repository / "mac.yaml").write_text(
+        "apiVersion: mac/v1\nkind: Project\nspec:\n  sync:\n"
+        f"    events: {{queue: 'arn:aws:sqs:{REGION}:{ACCOUNT}:q', external_id: mac-4f1c}}\n"
+    )
+    with pytest.raises(ProblemsError) as caught:
+        standards.settings(repository)
+    assert "role_arn" in caught.value.problems[0].message

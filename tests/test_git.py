@@ -728,6 +728,11 @@ def test_secrets_in_urls_are_not_shown(text: str, expected: str) -> None:
     assert redact(text) == expected
 
 
+def test_a_token_that_a_hook_repeats_is_not_shown() -> None:
+    token = "ghp_" + "a1" * 18
+    assert shown(f"no: {token} may not\nat all".encode()) == f"no: {'*' * len(token)} may not\nat all"
+
+
 def test_words_of_others_cannot_steer_the_terminal() -> None:
     assert (
         shown(b"\x1b[31mred\x1b[0m\n\n 10%\r100%, done.\r\n\x1b]0;title\x07\xff")

@@ -215,6 +215,19 @@ def test_a_credential_in_a_tag_stops_the_run_before_anything_is_written(
     assert mac("generate", "-C", repository, "--snapshot", path, "--allow", "secrets").exit_code == 0
 
 
+def test_an_inventory_that_was_kept_before_is_searched_before_it_is_committed(
+    repository: Path, mac: Callable[..., Result]
+) -> None:
+    secret = "AKIA" + "ABCDEFGHIJKLMNOP"
+    found = builders.snapshot(*hosts(3, note=secret))
+    kept = repository / "inventory/snapshot"
+    for name, data in snapshots.stored_files(found).items():
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_bytes(data)
+    stopped = mac("generate", "-C", repository, "--snapshot", kept, "--format", "json")
+    assert (stopped.exit_code, codes(stopped)) == (1, {"guard-secret"})
+
+
 def test_the_floor_of_coverage_stops_until_it_is_allowed(
     repository: Path, mac: Callable[..., Result]
 ) -> None:

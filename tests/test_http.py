@@ -393,9 +393,10 @@ def test_an_unknown_authority_is_refused_at_once(tmp_path: Path, token: Secret) 
     tls = serving(issued(authority(tmp_path, "ours"), tmp_path, "127.0.0.1"))
     with (
         server(said({}), tls=tls) as double,
-        pytest.raises(http.ServerError, match="CERTIFICATE_VERIFY_FAILED"),
+        pytest.raises(http.ServerError, match="CERTIFICATE_VERIFY_FAILED") as caught,
     ):
         http.Server(ServerAccess(double.url, bearer_token=token)).get("/")
+    assert "tls.ca_file" in caught.value.hint
     assert double.asked == []
 
 

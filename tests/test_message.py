@@ -65,7 +65,7 @@ def test_a_long_body_is_cut_with_a_count() -> None:
     assert len(lines) == 42
 
 
-def test_without_changes_it_says_that_only_the_inventory_moved() -> None:
+def test_without_changes_it_says_that_the_configuration_is_the_same() -> None:
     text, trailers = commit_message(Plan(), PROVENANCE, "")
-    assert text.startswith("Keep the inventory")
+    assert text.startswith("Keep what this is generated from\n\nThe configuration is unchanged.")
     assert trailers == {"Mac-Snapshot": "sha256:1"}

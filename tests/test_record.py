@@ -80,6 +80,9 @@ def test_a_branch_is_committed_to_without_touching_the_work_tree(
 ) -> None:
     (repository / "notes.txt").write_text("mine")
     git(repository, "add", "notes.txt")
+    git(
+        repository, "remote", "set-url", "origin", "../remote.git"
+    )  # which is elsewhere from other work trees
     outcome = run(repository, seen(fleet()), commit=True, push=True, branch="generated")
     assert git(repository, "symbolic-ref", "--short", "HEAD") == "main"
     assert git(repository, "status", "--porcelain") == "A  notes.txt"

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -14,13 +16,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from click.testing import Result
 from conftest import PROJECT, engine_path, mac_argv
 
-from mac import collect, http, lock, sync
+from mac import collect, delivery, http, lock, sync, sync_server
 from mac.deploy.files import FilesDestination
 from mac.deploy_model import Delivered, DestinationType, State
 from mac.model import Account, Scope, ScopeState, ScopeStatus
@@ -277,6 +280,99 @@ def test_a_repository_without_a_remote_is_kept_too(world: World) -> None:
     done = good(loop(world).round())
     assert done.commit == git(world.root, "rev-parse", "HEAD")
     assert not done.pushed
+
+
+def with_dashboards(world: World, *lines: str) -> Path:
+    """A destination that needs no server, and these lines in mac.yaml; committed and pushed."""
+    folder = world.remote.parent / "grafana"
+    project = world.root / "mac.yaml"
+    text = project.read_text().rstrip()
+    text += f"\n  destinations:\n    grafana: {{type: grafana-files, folder: {folder}}}\n"
+    project.write_text(text + "".join(f"  {line}\n" for line in lines))
+    git(world.root, "commit", "--quiet", "--all", "--message=Deploy")
+    git(world.root, "push", "--quiet", "origin", "main")
+    return folder
+
+
+@pytest.mark.parametrize("where", ["branch", "repository"])
+def test_drift_is_read_wherever_the_commit_is_made(world: World, where: str) -> None:
+    other = world.remote.parent / "other.git"
+    git(world.remote.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(other))
+    git_line = "git: {branch: generated}" if where == "branch" else f"git: {{repository: 'file://{other}'}}"
+    folder = with_dashboards(world, git_line)
+    looped = loop(world)
+    done = good(looped.round())
+    assert done.drift is not None
+    assert (done.drift.revision, done.drift.state.value) == (done.commit, "in-sync")
+
+    # What somebody changes there after it was deployed is told, by the commit that has it.
+    board = next(path for path in (folder / "current").iterdir() if path.suffix == ".yml")
+    hand_over = delivery.hand_over
+
+    def edited(*args: Any, **options: Any) -> tuple[Delivered, ...]:
+        delivered = hand_over(*args, **options)
+        board.write_text("{}")
+        return delivered
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery, "hand_over", edited)
+        drift = good(looped.round()).drift
+    assert drift is not None
+    assert [(each.kind.value, each.what) for each in drift.drifts] == [("changed", board.name)]
+
+
+def test_a_destination_that_was_mended_in_mac_yaml_is_tried_at_once(world: World) -> None:
+    folder = with_dashboards(world)
+    (folder / "current").mkdir(parents=True)  # of somebody else
+    looped = loop(world)
+    assert [failure.stage for failure in looped.round().failures] == ["deploy"]
+    assert looped.round().waiting == ("grafana",)
+    project = world.root / "mac.yaml"
+    project.write_text(project.read_text().replace(f"folder: {folder}", f"folder: {folder}-2"))
+    assert [one.state for one in good(looped.round()).delivered] == [State.DEPLOYED]
+
+
+def test_targets_outside_of_git_are_in_no_version(world: World, tmp_path: Path) -> None:
+    with_dashboards(world, "targets: file", f"targets_folder: {tmp_path / 'live'}")
+    looped = loop(world)
+    good(looped.round())
+    targets = "cells/main-us-east-1/targets/web.json"
+    assert (tmp_path / "live" / targets).exists()
+    assert looped._release is not None
+    assert targets not in looped._release.files
+    assert looped._release.files == delivery.release(world.root).files
+
+
+def test_a_stop_at_any_line_of_the_wait_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "_LOOK", 0.05)
+    answers = []
+
+    def waits(looped: Sync, line: int) -> None:
+        left = line
+
+        def traced(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal left
+            sys.settrace(None)
+            if left == 0:
+                looped.stop()
+            left -= 1
+            sys.settrace(traced)
+            return traced
+
+        schedule = Schedule(60.0, lambda: 1.0)
+        schedule.note(looped.clock(), looped.clock(), full=True, made=True)
+        sys.settrace(traced)
+        try:
+            answers.append(looped._waited(schedule))
+        finally:
+            sys.settrace(None)
+
+    for line in range(24):
+        thread = threading.Thread(target=waits, args=(loop(world), line), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive(), f"it is not seen at line {line}"
+    assert answers == [False] * 24
 
 
 def test_another_mac_in_the_same_clone_is_waited_for_and_then_named(
@@ -626,6 +722,30 @@ def test_an_address_that_is_taken_is_told(world: World, mac: Mac) -> None:
         done = mac("sync", "-C", world.root, "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
     assert done.exit_code == 3
     assert "cannot listen on 127.0.0.1:" in done.stderr
+
+
+def test_whoever_hangs_up_is_no_line_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    asked = threading.Event()
+    gone = threading.Event()
+
+    def page() -> str:
+        asked.set()
+        gone.wait(30)
+        return "x" * 10_000_000
+
+    with sync_server.listening("127.0.0.1", 0, page, lambda: (True, "ok")) as address:
+        host, _, port = address.removeprefix("http://").partition(":")
+        client = syncing.socket.create_connection((host, int(port)))
+        client.setsockopt(syncing.socket.SOL_SOCKET, syncing.socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert asked.wait(30)
+        client.close()
+        gone.set()
+        deadline = time.monotonic() + 30
+        while any("process_request_thread" in t.name for t in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert capfd.readouterr().err == ""
 
 
 @systemd.needed

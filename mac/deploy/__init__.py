@@ -61,7 +61,9 @@ class Destination(Protocol):
 def destination(settings: DestinationSettings) -> Destination:
     """What can be done with a destination."""
     if isinstance(settings, AmpSettings):
-        workspace = Workspace(settings.workspace, settings.region, settings.role_arn)
+        workspace = Workspace(
+            settings.workspace, settings.region, settings.role_arn, external_id=settings.external_id
+        )
         rules = settings.type is DestinationType.AMP
         return AmpRules(settings, workspace) if rules else AmpAlertmanager(settings, workspace)
     if isinstance(settings, ApiSettings):

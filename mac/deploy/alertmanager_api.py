@@ -12,7 +12,7 @@ from typing import Any
 
 from mac import conventions, emit, http
 from mac.access_model import Secret
-from mac.deploy import changes, versions
+from mac.deploy import changes, secrets, versions
 from mac.deploy_model import ApiSettings, DeployError, DeployPlan, Needs, Observed, Release, RolledBackError
 from mac.model import Json
 from mac.problems import Location, Problem, ProblemsError
@@ -43,16 +43,15 @@ class AlertmanagerApi:
         try:
             self._send(wanted)
         except http.ServerError as error:
-            if error.status != _REFUSED:
-                raise
-            place = Location(conventions.ALERTMANAGER_CONFIG)
             # Its words may have part of the configuration in them, and so of a secret.
-            message = (
-                f"{self.server.url} refuses it: {_without(_secrets(self._config(release)), error.message)}"
-            )
+            words = _without(self._reader().secrets(self._config(release)), error.message)
+            if error.status != _REFUSED:
+                raise DeployError(words, error.hint) from None
+            place = Location(conventions.ALERTMANAGER_CONFIG)
+            message = f"{self.server.url} refuses it: {words}"
             raise ProblemsError(
                 [Problem(place, "engine-rejects", message, "nothing was changed there")]
-            ) from error
+            ) from None
         if self._stored() != wanted:
             if before is None:
                 self.server.call("DELETE", _PATH)
@@ -71,7 +70,8 @@ class AlertmanagerApi:
         return Observed({} if there is None else {_NAME: emit.json_line(dict(there))})
 
     def needs(self) -> Needs:
-        return Needs(requests=tuple(f"{method} {_PATH}" for method in ("GET", "POST", "DELETE")))
+        least = Needs(requests=tuple(f"{method} {_PATH}" for method in ("GET", "POST", "DELETE")))
+        return secrets.needs(self.settings.secrets, least)
 
     def _stored(self) -> Mapping[str, Any] | None:
         """As it is kept there: {"alertmanager_config": text, "template_files": {name: text}}."""
@@ -88,11 +88,15 @@ class AlertmanagerApi:
             raise DeployError(f"{answer.url} does not answer as Mimir or Cortex does") from error
 
     def _config(self, release: Release) -> Json:
-        return emit.read_yaml(changes.content(release, conventions.ALERTMANAGER_CONFIG).decode())
+        with changes.generated(conventions.ALERTMANAGER_CONFIG):
+            return emit.read_yaml(changes.content(release, conventions.ALERTMANAGER_CONFIG).decode())
 
     def _wanted(self, release: Release) -> Mapping[str, Any]:
         config = self._config(release)
-        return {"alertmanager_config": emit.yaml(_resolved(config)), "template_files": {}}
+        return {"alertmanager_config": emit.yaml(self._reader().resolved(config)), "template_files": {}}
+
+    def _reader(self) -> _Reader:
+        return _Reader(secrets.values(self.settings.secrets))
 
     def _send(self, config: Mapping[str, Any]) -> None:
         body = emit.yaml(dict(config)).encode()
@@ -103,27 +107,35 @@ def _digest(config: Mapping[str, Any]) -> str:
     return versions.hash_of(emit.json_line(dict(config)))
 
 
-def _resolved(value: Json) -> Json:
-    """`api_url_file: PATH` becomes `api_url: CONTENT`."""
-    if isinstance(value, list):
-        return [_resolved(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key.removesuffix(_FILE) if _names_secret(key, inner) else key: _read(inner)
-        if _names_secret(key, inner)
-        else _resolved(inner)
-        for key, inner in value.items()
-    }
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """`known`: path → secret; files at other paths are read."""
 
+    known: Mapping[str, str]
 
-def _secrets(value: Json) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from [_read(inner)] if _names_secret(key, inner) else _secrets(inner)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _secrets(each)
+    def resolved(self, value: Json) -> Json:
+        """`api_url_file: PATH` becomes `api_url: CONTENT`."""
+        if isinstance(value, list):
+            return [self.resolved(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key.removesuffix(_FILE) if _names_secret(key, inner) else key: self._read(inner)
+            if _names_secret(key, inner)
+            else self.resolved(inner)
+            for key, inner in value.items()
+        }
+
+    def secrets(self, value: Json) -> Iterator[str]:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield from [self._read(inner)] if _names_secret(key, inner) else self.secrets(inner)
+        elif isinstance(value, list):
+            for each in value:
+                yield from self.secrets(each)
+
+    def _read(self, path: str) -> str:
+        return self.known[path] if path in self.known else _read(path)
 
 
 def _names_secret(key: str, value: Json) -> bool:

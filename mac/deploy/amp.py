@@ -55,15 +55,11 @@ class AmpRules:
 
     def meant(self, release: Release) -> Mapping[str, bytes]:
         """Namespace → its rule file. Raises ProblemsError for a group that is too large."""
-        prefix = f"cells/{self.settings.cell}/"
-        found: dict[str, bytes] = {}
-        for path, data in release.files.items():
-            inside = path.removeprefix(prefix)
-            is_rules = inside.startswith("rules/") or inside == conventions.HEARTBEAT_FILE
-            if inside != path and is_rules:
-                for mark, part in _divided(path, data, self.settings.max_bytes):
-                    found[self._name(inside, mark)] = part
-        return found
+        return {
+            self._name(inside, mark): part
+            for inside, path, data in changes.rule_files(release, self.settings.cell)
+            for mark, part in _divided(path, data, self.settings.max_bytes)
+        }
 
     def read_back(self) -> Observed:
         stored = self._stored()
@@ -195,7 +191,8 @@ def _divided(path: str, data: bytes, limit: int) -> Iterator[tuple[str, bytes]]:
     if len(data) <= limit:
         yield "", data
         return
-    groups = {str(group["name"]): group for group in emit.read_yaml(data.decode())["groups"]}
+    with changes.generated(path):
+        groups = {str(group["name"]): group for group in emit.read_yaml(data.decode())["groups"]}
     frame = len(_rule_file([]))
     sizes = {name: len(_rule_file([group])) - frame for name, group in groups.items()}
     for mark, names in splitting.parts(sizes, limit - frame).items():
@@ -225,7 +222,8 @@ def _place(settings: AmpSettings) -> str:
 
 def definition(release: Release) -> bytes:
     """Alertmanager's configuration as AWS wants it: within one text."""
-    text = changes.content(release, conventions.ALERTMANAGER_CONFIG).decode()
+    with changes.generated(conventions.ALERTMANAGER_CONFIG):
+        text = changes.content(release, conventions.ALERTMANAGER_CONFIG).decode()
     lines = "".join(f"  {line}\n" if line.strip() else "\n" for line in text.splitlines())
     return f"alertmanager_config: |\n{lines}".encode()
 

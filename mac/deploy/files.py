@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from mac import engines
-from mac.deploy import changes, replicas, versions
+from mac.deploy import changes, replicas, secrets, versions
 from mac.deploy.changes import missing
 from mac.deploy.running import Running, fault, last_fault, until
 from mac.deploy.versions import CURRENT, VERIFIED, Version, Versions
@@ -55,12 +55,15 @@ class FilesDestination:
     asked: tuple[str, ...] = ()
 
     def plan(self, release: Release) -> DeployPlan:
-        """What differs. Raises OutputError; DeployError or ServerError when the server does not answer."""
+        """What differs. Raises OutputError, AwsError for a secret, DeployError or ServerError when the server
+        does not answer.
+        """
         store = self._store
         wanted = self.meant(release)
         current = store.linked(CURRENT)
         there = store.content(current) if current else {}
         found = changes.between(there, versions.hashes(wanted))
+        found += secrets.plan(store.folder, secrets.values(self.settings.secrets))
         return DeployPlan(release.revision, found, "" if found else self._pending(current, wanted))
 
     def apply(self, release: Release) -> str:
@@ -71,7 +74,9 @@ class FilesDestination:
         """
         store = self._store
         wanted = self.meant(release)
+        resolved = secrets.values(self.settings.secrets)
         with store.writing():
+            secrets.write(store.folder, resolved)
             good = store.linked(VERIFIED)
             before = store.linked(CURRENT)
             if self.running and before:
@@ -115,11 +120,12 @@ class FilesDestination:
         if self.running is None:
             return Needs(writes=(self.settings.folder,))
         reload = () if self.settings.pid_file else ("POST /-/reload",)
-        return Needs(
+        least = Needs(
             writes=(self.settings.folder,),
             requests=("GET /metrics", *self.asked, *reload),
             signals=self.settings.pid_file,
         )
+        return secrets.needs(self.settings.secrets, least)
 
     # --- parts -----------------------------------------------------------------------------------
 

@@ -77,13 +77,18 @@ class Grafana:
         page = 1
         while True:
             query = [("type", "dash-db"), ("limit", str(_PAGE)), ("page", str(page))]
-            listed = self.server.get("/api/search", query).json()
-            for entry in listed:
-                uid = str(entry["uid"])
-                if uid.startswith(_OURS) and entry.get("folderUid") == self.settings.namespace:
+            answer = self.server.get("/api/search", query)
+            with changes.answering(answer.url, "Grafana"):
+                raw = answer.json()
+                if not isinstance(raw, list):
+                    raise TypeError("no list of dashboards")
+                listed = [(str(entry["uid"]), entry.get("folderUid")) for entry in raw]
+            for uid, folder in listed:
+                if uid.startswith(_OURS) and folder == self.settings.namespace:
                     answer = self.server.get(f"/api/dashboards/uid/{quote(uid, safe='')}", expected=(404,))
                     if answer.status != 404:  # deleted since it was listed
-                        found[uid] = {k: v for k, v in answer.json()["dashboard"].items() if k not in _ADDED}
+                        with changes.answering(answer.url, "Grafana"):
+                            found[uid] = _own(answer.json()["dashboard"])
             if len(listed) < _PAGE:
                 return found
             page += 1
@@ -112,9 +117,15 @@ def _wanted(release: Release) -> Dashboards:
     found = {}
     for path, data in release.files.items():
         if path.startswith("dashboards/") and path.endswith(".json"):
-            dashboard = emit.read_json(data)
-            found[str(dashboard["uid"])] = {k: v for k, v in dashboard.items() if k not in _ADDED}
+            with changes.generated(path):
+                dashboard = emit.read_json(data)
+                found[str(dashboard["uid"])] = _own(dashboard)
     return found
+
+
+def _own(dashboard: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what Grafana adds."""
+    return {key: value for key, value in dashboard.items() if key not in _ADDED}
 
 
 def _contents(dashboards: Dashboards) -> Mapping[str, bytes]:

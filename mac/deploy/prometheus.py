@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mac import durations, emit, http
+from mac.deploy import changes
 from mac.deploy.running import Reloading
 from mac.deploy_model import DeployError, ScrapedTarget, Scraping
 from mac.model import Json
@@ -50,18 +51,17 @@ class Prometheus(Reloading):
         except (LookupError, TypeError, AttributeError) as error:
             yield f"the files in {folder} are none that Prometheus reads: {error}"
             return
-        yield from self._configuration(folder, config)
-        yield from self._rules(folder, groups)
-        yield from self._targets(targets, jobs)
+        with changes.answering(self.server.url, "Prometheus"):
+            yield from self._configuration(folder, config)
+            yield from self._rules(folder, groups)
+            yield from self._targets(targets, jobs)
 
     def scraping(self, grace: float) -> Scraping:
         """Its targets. One counts as down when it has not answered for `grace` seconds."""
         since = self.gauge("process_start_time_seconds")
         data = self._data("/api/v1/targets", ("state", "active"))
-        try:
+        with changes.answering(self.server.url, "Prometheus"):
             found = [_scraped(entry) for entry in data["activeTargets"]]
-        except (LookupError, TypeError, AttributeError) as error:
-            raise DeployError(f"{self.server.url} does not list targets as Prometheus does") from error
         if any(target.is_down for target in found):
             answered = self._answered(grace)
             found = [
@@ -80,15 +80,19 @@ class Prometheus(Reloading):
             if error.status in _NO_PAST:
                 return set()
             raise
-        return {
-            tuple(sorted((name, value) for name, value in series["metric"].items() if name != "__name__"))
-            for series in found
-        }
+        with changes.answering(self.server.url, "Prometheus"):
+            return {
+                tuple(sorted((name, value) for name, value in series["metric"].items() if name != "__name__"))
+                for series in found
+            }
 
     def _configuration(self, folder: Path, config: Json) -> Iterator[str]:
         runs = emit.read_yaml(str(self._data("/api/v1/status/config")["yaml"]))
         if where := departs(config, runs, str(folder)):
-            yield f"{self.server.url} runs another configuration, at {where}"
+            by_path = (
+                f" (was it started on {folder / CONFIG}, by this path?)" if "rule_files" in where else ""
+            )
+            yield f"{self.server.url} runs another configuration, at {where}{by_path}"
 
     def _rules(self, folder: Path, wanted: Mapping[tuple[str, str], list[Rule]]) -> Iterator[str]:
         runs = {

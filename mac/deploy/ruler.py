@@ -78,14 +78,11 @@ class Ruler:
     # --- parts -----------------------------------------------------------------------------------
 
     def _wanted(self, release: Release) -> Groups:
-        prefix = f"cells/{self.settings.cell}/"
         found: dict[Key, Mapping[str, Any]] = {}
-        for path, data in release.files.items():
-            inside = path.removeprefix(prefix)
-            if inside != path and inside.endswith(".yml"):
-                document = _parsed(data, path)
-                for group in (document or {}).get("groups") or ():
-                    found[self._namespace(inside), str(group["name"])] = group
+        for inside, path, data in changes.rule_files(release, self.settings.cell):
+            with changes.generated(path):
+                groups = _parsed(data)["groups"]
+                found |= {(self._namespace(inside), str(g["name"])): _group(g) for g in groups}
         return found
 
     def _namespace(self, inside: str) -> str:
@@ -107,19 +104,19 @@ class Ruler:
                 hint = "is the address right, and is the ruler's API switched on?"
                 raise DeployError(f"{answer.url} answers 404", hint)
             return {}
-        listed = _parsed(answer.body, answer.url) or {}
-        if not isinstance(listed, dict):
-            raise DeployError(f"{answer.url} does not answer as a ruler does")
-        return {
-            (namespace, str(group["name"])): group
-            for namespace, groups in listed.items()
-            if self._is_ours(namespace)
-            for group in groups
-        }
+        with changes.answering(answer.url, "a ruler"):
+            return {
+                (namespace, str(group["name"])): _group(group)
+                for namespace, groups in (_parsed(answer.body) or {}).items()
+                if self._is_ours(namespace)
+                for group in groups
+            }
 
     def _unloaded(self, wanted: Groups) -> str:
-        data = self.server.get(_ROLES[self.settings.api][1]).json()["data"]["groups"]
-        runs = {(g["file"], g["name"]): len(g["rules"]) for g in data if self._is_ours(g["file"])}
+        answer = self.server.get(_ROLES[self.settings.api][1])
+        with changes.answering(answer.url, "a ruler"):
+            data = answer.json()["data"]["groups"] or ()
+            runs = {(g["file"], g["name"]): len(g["rules"]) for g in data if self._is_ours(g["file"])}
         for key in sorted(wanted.keys() | runs.keys()):
             rules = len(wanted[key].get("rules") or ()) if key in wanted else None
             if runs.get(key) != rules:
@@ -156,6 +153,12 @@ def _shown(key: Key) -> str:
     return f"{key[0]}: {key[1]}"
 
 
+def _group(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As it is; raises when it is none."""
+    _canonical(group)
+    return group
+
+
 def _canonical(group: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a group as it was sent and as it is listed: nothing empty, durations in milliseconds."""
     whole = {**_plain(group), "rules": [_plain(rule) for rule in group.get("rules") or ()]}
@@ -179,8 +182,5 @@ def _values(raw: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, str(value).strip() if isinstance(value, str) else value
 
 
-def _parsed(data: bytes, where: str) -> Any:
-    try:
-        return emit.read_yaml(data.decode("utf-8", "replace"))
-    except ValueError as error:
-        raise DeployError(f"{where} cannot be read: {error}") from error
+def _parsed(data: bytes) -> Any:
+    return emit.read_yaml(data.decode("utf-8", "replace"))

@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -44,7 +45,11 @@ class Version:
 
     @property
     def number(self) -> int:
-        return int(self.name.partition("-")[0])
+        return _number(self.name)
+
+
+def _number(name: str) -> int:
+    return int(name.partition("-")[0])
 
 
 def hash_of(content: bytes) -> str:
@@ -107,42 +112,51 @@ class Versions:
         return hashes(self.read(version))
 
     def read(self, version: Version) -> Mapping[str, bytes]:
-        """The files that really stand there. What somebody made a link of has its place as content."""
+        """The files that really stand there. What somebody made a link of has its place as content, and what
+        is neither file nor folder has none.
+        """
         folder = self.path(version)
         found = {}
         with self._told(f"read {folder}"):
-            for here, _, names in os.walk(folder, onerror=_raise):
-                for name in names:
+            for here, folders, names in os.walk(folder, onerror=_raise):
+                # A server follows links to folders, which the walk does not.
+                for name in (*names, *(name for name in folders if os.path.islink(os.path.join(here, name)))):
                     place = Path(here, name)
                     path = place.relative_to(folder).as_posix()
                     if path != MANIFEST and not name.startswith(_DRAFT):
-                        is_link = place.is_symlink()
-                        found[path] = os.fsencode(os.readlink(place)) if is_link else place.read_bytes()
+                        found[path] = _content(place)
         return found
 
     def draft(self, revision: str, files: Mapping[str, bytes]) -> Path:
         """A directory with these files, complete and on the disk, that nobody reads yet."""
         draft = self._all / f"{_DRAFT}{secrets.token_hex(6)}"
-        with self._told("write a new version in"):
-            os.mkdir(draft)
-            for path, content in files.items():
-                place = draft / _checked(path)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                write_all(place, content)
-                sync_file(place)
-            known = hashes(dict(sorted(files.items())))
-            write_all(draft / MANIFEST, emit.json_pretty({"revision": revision, "files": known}))
-            sync_file(draft / MANIFEST)
-            for here, _, _ in os.walk(draft):
-                sync_folder(Path(here))
+        try:
+            with self._told("write a new version in"):
+                self._fill(draft, revision, files)
+        except OutputError:
+            _delete(draft)  # on a full disk it would keep others from writing
+            raise
         return draft
+
+    def _fill(self, draft: Path, revision: str, files: Mapping[str, bytes]) -> None:
+        os.mkdir(draft)
+        for path, content in files.items():
+            place = draft / _checked(path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_all(place, content)
+            sync_file(place)
+        known = hashes(dict(sorted(files.items())))
+        write_all(draft / MANIFEST, emit.json_pretty({"revision": revision, "files": known}))
+        sync_file(draft / MANIFEST)
+        for here, _, _ in os.walk(draft):
+            sync_folder(Path(here))
 
     def keep(self, draft: Path) -> Version:
         """Makes a version of a draft."""
         made = _manifest(draft)
         if made is None:
             raise OutputError(f"{draft} is not whole")
-        number = max((version.number for version in self.all()), default=0) + 1
+        number = max((_number(name) for name in self._names()), default=0) + 1
         name = f"{number:04d}-{digest(made.files)[:12]}"
         with self._told("keep a new version in"):
             os.rename(draft, self._all / name)
@@ -162,12 +176,15 @@ class Versions:
 
     def all(self) -> tuple[Version, ...]:
         """Every version, the oldest first."""
-        if not self._all.is_dir():
-            return ()
-        with self._told("list"):
-            names = [name for name in os.listdir(self._all) if _NAME.fullmatch(name)]
-        found = [version for name in names if (version := self._read(name)) is not None]
+        found = [version for name in self._names() if (version := self._read(name)) is not None]
         return tuple(sorted(found, key=lambda version: version.number))
+
+    def _names(self) -> list[str]:
+        """Also of directories that somebody has left without what says what they are."""
+        if not self._all.is_dir():
+            return []
+        with self._told("list"):
+            return [name for name in os.listdir(self._all) if _NAME.fullmatch(name)]
 
     def link(self, link: str, version: Version) -> None:
         """Makes a link lead to a version, in one step."""
@@ -226,6 +243,13 @@ def _manifest(folder: Path) -> Version | None:
         return None
     except OSError as error:
         raise lock.output_error(f"cannot read {folder / MANIFEST}", error) from error
+
+
+def _content(place: Path) -> bytes:
+    mode = os.lstat(place).st_mode
+    if stat.S_ISLNK(mode):
+        return os.fsencode(os.readlink(place))
+    return place.read_bytes() if stat.S_ISREG(mode) else b""  # a pipe would be waited for
 
 
 def _checked(path: str) -> str:

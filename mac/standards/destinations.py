@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from mac import conventions, durations
-from mac.deploy_model import AmpSettings, ApiSettings, DestinationSettings, DestinationType, FilesSettings
+from mac.deploy_model import (
+    SECRETS_DIR,
+    AmpSettings,
+    ApiSettings,
+    DestinationSettings,
+    DestinationType,
+    FilesSettings,
+    StoredSecret,
+)
 from mac.problems import Problem
 from mac.source import Document, Pointer
 from mac.standards import access
@@ -20,19 +29,30 @@ _KEYS: Mapping[DestinationType, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("cell", "folder", "server"),
         ("shard", "replica", "pid_file", "tool", "keep", "settle"),
     ),
-    DestinationType.ALERTMANAGER_FILES: (("folder", "server"), ("pid_file", "tool", "keep", "settle")),
+    DestinationType.ALERTMANAGER_FILES: (
+        ("folder", "server"),
+        ("pid_file", "tool", "keep", "settle", "secrets"),
+    ),
     DestinationType.GRAFANA_FILES: (("folder",), ("keep",)),
     DestinationType.RULER: (("cell", "server"), ("api", "namespace", "title", "settle")),
-    DestinationType.ALERTMANAGER_API: (("server",), ()),
+    DestinationType.ALERTMANAGER_API: (("server",), ("secrets",)),
     DestinationType.GRAFANA_API: (("server",), ("namespace", "title")),
-    DestinationType.AMP: (("cell", "workspace", "region"), ("role_arn", "namespace", "max_bytes", "settle")),
-    DestinationType.AMP_ALERTMANAGER: (("workspace", "region"), ("role_arn", "max_bytes", "settle")),
+    DestinationType.AMP: (
+        ("cell", "workspace", "region"),
+        ("role_arn", "external_id", "namespace", "max_bytes", "settle"),
+    ),
+    DestinationType.AMP_ALERTMANAGER: (
+        ("workspace", "region"),
+        ("role_arn", "external_id", "max_bytes", "settle"),
+    ),
 }
 
 
+_SECRET_KEYS = {"ssm_parameter": "parameter", "secretsmanager_secret": "secret"}
+
 _TEXTS = (
     *("cell", "replica", "folder", "pid_file", "tool", "keep", "api", "namespace"),
-    *("workspace", "region", "role_arn", "max_bytes"),
+    *("workspace", "region", "role_arn", "external_id", "max_bytes"),
 )
 
 
@@ -61,6 +81,7 @@ def _read(document: Document, name: str, raw: Mapping[str, Any]) -> DestinationS
         given["settle"] = durations.seconds(raw["settle"]) or 0.0
     if "server" in raw:
         given["server"] = access.read(document, (*at, "server"), raw["server"])
+    given["secrets"] = tuple(_secrets(document, (*at, "secrets"), raw.get("secrets", {})))
     needed = _KEYS[given["type"]][0]
     possible: type[DestinationSettings] = ApiSettings
     if "folder" in needed:
@@ -71,6 +92,22 @@ def _read(document: Document, name: str, raw: Mapping[str, Any]) -> DestinationS
     return possible(**{key: value for key, value in given.items() if key in fields})
 
 
+def _secrets(document: Document, at: Pointer, raw: Mapping[str, Any]) -> Iterator[StoredSecret]:
+    for path, each in raw.items():
+        named = {_SECRET_KEYS.get(key, key): value for key, value in each.items()}
+        yield StoredSecret(path, location=document.location((*at, path), key=True), **named)
+
+
+def _misplaced(settings: DestinationSettings) -> Iterator[Problem]:
+    """Secrets that mac would have to write outside of the destination's folder."""
+    if isinstance(settings, FilesSettings):
+        folder = f"{settings.folder}/{SECRETS_DIR}"
+        for secret in settings.secrets:
+            if PurePosixPath(secret.path).parent != PurePosixPath(folder):
+                hint = f"name it {folder}/{PurePosixPath(secret.path).name}, here and where receivers name it"
+                yield Problem(secret.location, "wrong-value", f"mac writes secrets to {folder} alone", hint)
+
+
 def check(read_ones: tuple[DestinationSettings, ...], document: Document) -> Iterator[Problem]:
     """Everything that is wrong with the destinations of mac.yaml."""
     for name, raw in document.data["spec"].get("destinations", {}).items():
@@ -78,6 +115,7 @@ def check(read_ones: tuple[DestinationSettings, ...], document: Document) -> Ite
     folders: dict[str, str] = {}
     for settings in read_ones:
         at = (*AT, settings.name)
+        yield from _misplaced(settings)
         if not isinstance(settings, AmpSettings) and settings.server:
             yield from access.check(settings.server, document, (*at, "server"))
             if settings.server.sigv4:

@@ -24,6 +24,7 @@ def read(document: Document) -> EventQueue | None:
         raw["queue"],
         raw.get("region") or _region(raw["queue"]),
         raw.get("role_arn", ""),
+        raw.get("external_id", ""),
         document.location((*AT, "queue")),
     )
 

@@ -149,13 +149,12 @@ def _watch(watch: agent.Watch, output_format: str) -> None:
     """Until SIGTERM or ^C, which let a deployment that is under way come to its end."""
     import signal
     import sys
-    import threading
 
-    from mac.agent import Agent
+    from mac.agent import Agent, Stop
     from mac.deploy_model import State
     from mac.problems import ProblemsError
 
-    stop = threading.Event()
+    stop = Stop()
 
     def told(done: Round) -> None:
         if done.error:
@@ -170,9 +169,9 @@ def _watch(watch: agent.Watch, output_format: str) -> None:
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.ask())
     try:
-        Agent(watch, stop.wait).run(told)
+        Agent(watch, stop.waited).run(told)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

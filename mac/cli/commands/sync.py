@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -244,8 +244,9 @@ def _ended_by_signals(sync: Sync, log: Log) -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        log.event("stopping", signal=signal.Signals(number).name)
         sync.stop()
+        with suppress(RuntimeError):  # this thread was writing to the log itself
+            log.event("stopping", signal=signal.Signals(number).name)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
