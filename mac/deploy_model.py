@@ -234,7 +234,8 @@ class Scraping:
 @dataclass(frozen=True, slots=True)
 class Needs:
     """The least that a destination has to allow. `writes`: folders of this machine. `requests`: methods and
-    paths of its server. `actions`: of IAM, on `resources`. `signals`: the file of the process to signal.
+    paths of its server. `actions`: of IAM, on `resources`; where `roles` are entered first, theirs.
+    `signals`: the file of the process to signal.
     """
 
     writes: tuple[str, ...] = ()
@@ -242,6 +243,7 @@ class Needs:
     actions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     signals: str = ""
+    roles: tuple[str, ...] = ()
 
 
 class State(StrEnum):

@@ -71,7 +71,7 @@ def _lines(revision: str, delivered: Sequence[Delivered]) -> Iterator[str]:
 
 
 def needs_as_dict(needs: Mapping[str, Needs]) -> dict[str, Any]:
-    """The JSON form, a contract: of each destination name, writes, requests, signals, policy."""
+    """The JSON form, a contract: of each destination name, writes, requests, signals, roles, policy."""
     return {
         "schema_version": SCHEMA_VERSION,
         "destinations": [
@@ -80,6 +80,7 @@ def needs_as_dict(needs: Mapping[str, Needs]) -> dict[str, Any]:
                 "writes": list(each.writes),
                 "requests": list(each.requests),
                 "signals": each.signals,
+                "roles": list(each.roles),
                 "policy": _policy(each),
             }
             for name, each in needs.items()
@@ -94,6 +95,7 @@ def needs_text(needs: Mapping[str, Needs]) -> str:
         lines += [f"  write {folder}" for folder in each.writes]
         lines += [f"  {request}" for request in each.requests]
         lines += [f"  SIGHUP to the process in {each.signals}"] if each.signals else []
+        lines += [f"  sts:AssumeRole on {role}, which needs" for role in each.roles]
         lines += [f"  {action}" for action in each.actions]
         lines += [f"    on {resource}" for resource in each.resources]
     return "\n".join(lines)

@@ -151,12 +151,14 @@ def test_what_a_destination_has_to_allow_is_printed(root: Path, mac: Mac) -> Non
     destinations(
         root,
         "    p: {type: prometheus-files, cell: c, folder: /srv/p, server: {url: 'http://127.0.0.1:1'}}\n"
-        "    a: {type: amp, cell: c, workspace: ws-1, region: cn-north-1}\n",
+        "    a: {type: amp, cell: c, workspace: ws-1, region: cn-north-1, "
+        "role_arn: 'arn:aws-cn:iam::123456789012:role/r'}\n",
     )
     text = mac("deploy", "-C", root, "permissions")
     assert text.exit_code == 0, text.output
     assert "  write /srv/p\n  GET /metrics\n" in text.stdout
     assert "  POST /-/reload\n" in text.stdout
+    assert "  sts:AssumeRole on arn:aws-cn:iam::123456789012:role/r, which needs\n  aps:" in text.stdout
     one = mac("deploy", "-C", root, "permissions", "--to", "a", "--format", "json")
     [found] = json.loads(one.stdout)["destinations"]
     [statement] = found["policy"]["Statement"]

@@ -156,7 +156,9 @@ def test_what_they_take_is_printed_and_what_is_wrong_told(tmp_path: Path, mac: C
     declare("/srv/a/secrets/x: {secretsmanager_secret: mac/x, key: k, region: cn-north-1, role_arn: 'arn:aws-cn:iam::123456789012:role/r', external_id: e}")  # fmt: skip  # noqa: E501
     done = mac("deploy", "-C", tmp_path, "permissions", "--format", "json")
     assert done.exit_code == 0, done.output
-    [statement] = json.loads(done.stdout)["destinations"][0]["policy"]["Statement"]
+    [found] = json.loads(done.stdout)["destinations"]
+    assert found["roles"] == ["arn:aws-cn:iam::123456789012:role/r"]
+    [statement] = found["policy"]["Statement"]
     assert statement["Action"] == ["secretsmanager:GetSecretValue"]
     assert statement["Resource"] == ["arn:aws-cn:secretsmanager:cn-north-1:*:secret:mac/x-??????"]
     for text, told in (

@@ -74,6 +74,7 @@ class AmpRules:
                 f"{place}:workspace/{self.settings.workspace}",
                 f"{place}:rulegroupsnamespace/{self.settings.workspace}/*",
             ),
+            roles=_roles(self.settings),
         )
 
     # --- parts -----------------------------------------------------------------------------------
@@ -165,6 +166,7 @@ class AmpAlertmanager:
         return Needs(
             actions=tuple(f"aps:{action}" for action in _DEFINITION_ACTIONS),
             resources=(f"{_place(self.settings)}:workspace/{self.settings.workspace}",),
+            roles=_roles(self.settings),
         )
 
     def _put_back(self, before: Definition | None) -> None:
@@ -181,6 +183,10 @@ class AmpAlertmanager:
             _wait(self.workspace.alertmanager, "the definition", self.settings.settle)
             self.workspace.put_alertmanager(data)
         _wait(self.workspace.alertmanager, "the definition", self.settings.settle, data)
+
+
+def _roles(settings: AmpSettings) -> tuple[str, ...]:
+    return (settings.role_arn,) if settings.role_arn else ()
 
 
 def _divided(path: str, data: bytes, limit: int) -> Iterator[tuple[str, bytes]]:

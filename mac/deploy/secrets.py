@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mac import stored_secrets
@@ -68,14 +69,15 @@ def write(folder: Path, found: Mapping[str, str]) -> None:
 
 def needs(references: Iterable[StoredSecret], base: Needs) -> Needs:
     """What a destination has to allow, with what its secrets take."""
-    actions = {_ACTIONS[reference.service] for reference in references}
-    resources = {reference.arn for reference in references}
-    return Needs(
-        base.writes,
-        base.requests,
-        (*base.actions, *sorted(actions)),
-        (*base.resources, *sorted(resources)),
-        base.signals,
+    listed = list(references)
+    actions = {_ACTIONS[reference.service] for reference in listed}
+    resources = {reference.arn for reference in listed}
+    roles = {reference.role_arn for reference in listed if reference.role_arn}
+    return replace(
+        base,
+        actions=(*base.actions, *sorted(actions)),
+        resources=(*base.resources, *sorted(resources)),
+        roles=(*base.roles, *sorted(roles)),
     )
 
 
