@@ -255,8 +255,10 @@ class Repository:
 
     def address(self, remote: str) -> str:
         """The remote as linked work trees name it too, for which a path from the top leads elsewhere."""
-        place = self.top / self._git("config", "--get", f"remote.{remote}.url", ok=(0, 1)).line
-        return str(place.resolve()) if place != self.top and place.exists() else remote
+        url = self._git("config", "--get", f"remote.{remote}.url", ok=(0, 1)).line
+        place = self.top / url
+        relative = url and not Path(url).is_absolute() and place.exists()
+        return str(place.resolve()) if relative else remote
 
     def has_remote(self, name: str) -> bool:
         """Whether there is a remote of this name; an address is none."""

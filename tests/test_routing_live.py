@@ -55,7 +55,7 @@ def catalog() -> Catalog:
     }
     return replace(
         shipped,
-        project=replace(shipped.project, group_wait="300ms", group_interval="300ms"),
+        project=replace(shipped.project, group_wait="300ms", group_interval="300ms", ticket_interval="300ms"),
         inventory=replace(
             shipped.inventory,
             accounts=(replace(shipped.inventory.accounts[0], id=builders.ACCOUNT, name="here"),),
@@ -186,13 +186,13 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_the_owner_is_told_by_severity(told: Told) -> None:
     told.after(
         {
-            "data / page": ["HdfsSafeMode"],
+            "data / page": ["HdfsBlocksMissing"],
             "data / ticket": ["HdfsFilling"],
             "data / info": ["AlluxioWorkersDown"],
             "ingestion / ticket": ["HostsDown"],
         },
         "who",
-        alert("hdfs", "HdfsSafeMode", "who"),
+        alert("hdfs", "HdfsBlocksMissing", "who"),
         alert("hdfs", "HdfsFilling", "who"),
         alert("alluxio", "AlluxioWorkersDown", "who", severity="info"),
         alert("ingest", "HostsDown", "who"),
@@ -353,9 +353,9 @@ def test_while_a_cell_does_not_read_cloudwatch_missing_metrics_are_not_told_one_
 
 def test_a_page_that_is_no_outage_mutes_nothing(told: Told) -> None:
     told.after(
-        {"data / page": ["HdfsSafeMode"], "data / ticket": ["AlluxioStorageLost", "HdfsFilling"]},
+        {"data / page": ["HdfsBlocksMissing"], "data / ticket": ["AlluxioStorageLost", "HdfsFilling"]},
         "plain",
-        alert("hdfs", "HdfsSafeMode", "plain"),
+        alert("hdfs", "HdfsBlocksMissing", "plain"),
         alert("hdfs", "HdfsFilling", "plain"),
         alert("alluxio", "AlluxioStorageLost", "plain"),
     )

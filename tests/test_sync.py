@@ -360,7 +360,7 @@ def test_a_stop_at_any_line_of_the_wait_is_seen(world: World, monkeypatch: pytes
             return traced
 
         schedule = Schedule(60.0, lambda: 1.0)
-        schedule.note(looped.clock(), looped.clock(), full=True, made=True)
+        schedule.note(Reading(None, sweeps=True), looped.clock(), looped.clock(), made=True)
         sys.settrace(traced)
         try:
             answers.append(looped._waited(schedule))

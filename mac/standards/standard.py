@@ -55,6 +55,7 @@ def check(standard: Standard, document: Document, written: Written) -> Iterator[
 def _explained(standard: Standard, written: Written) -> Iterator[Problem]:
     """What mutes alerts: others that exist, and outages alone for a whole cell."""
     known = {alert.alert for other, _ in written.standards.values() for alert in other.alerts}
+    known.add(conventions.SLO_FAST)
     for alert in standard.alerts:
         for name in alert.explained_by:
             if name not in known - {alert.alert}:
