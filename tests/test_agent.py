@@ -7,13 +7,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 from click.testing import Result
@@ -23,6 +20,7 @@ from mac.agent import Agent, Round, Stop, Watch
 from mac.backoff import LONGEST_PAUSE
 from mac.deploy_model import State
 from tests import systemd
+from tests.interrupting import at_line
 from tests.running_git import git
 
 Mac = Callable[..., Result]
@@ -229,23 +227,9 @@ def test_the_agent_ends_well_when_it_is_asked_to(place: Place) -> None:
 
 def interrupted(stop: Stop, line: int) -> tuple[bool, bool]:
     """Whether somebody asked to stop at this line of `waited`, as a signal does, and whether it was heard."""
-    left = line
-
-    def traced(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal left
-        sys.settrace(None)
-        if left == 0:
-            stop.ask()
-        left -= 1
-        sys.settrace(traced)
-        return traced
-
-    sys.settrace(traced)
-    try:
+    with at_line(line, stop.ask) as left:
         heard = stop.waited(0.001)
-    finally:
-        sys.settrace(None)
-    return left < 0, heard or stop.waited(0.001)
+    return left[0] < 0, heard or stop.waited(0.001)
 
 
 def test_a_signal_at_any_line_of_the_wait_is_heard() -> None:

@@ -8,7 +8,6 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -16,7 +15,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -36,6 +34,7 @@ from mac.sync_model import Failure, Figures, Round
 from mac.sync_schedule import APART, Reading, Schedule
 from tests import aws_fleet as fleet
 from tests import syncing, systemd
+from tests.interrupting import at_line
 from tests.syncing import World, git
 
 Mac = Callable[..., Result]
@@ -348,24 +347,10 @@ def test_a_stop_at_any_line_of_the_wait_is_seen(world: World, monkeypatch: pytes
     answers = []
 
     def waits(looped: Sync, line: int) -> None:
-        left = line
-
-        def traced(frame: FrameType, event: str, _: object) -> Any:
-            nonlocal left
-            sys.settrace(None)
-            if left == 0:
-                looped.stop()
-            left -= 1
-            sys.settrace(traced)
-            return traced
-
         schedule = Schedule(60.0, lambda: 1.0)
         schedule.note(Reading(None, sweeps=True), looped.clock(), looped.clock(), made=True)
-        sys.settrace(traced)
-        try:
+        with at_line(line, looped.stop):
             answers.append(looped._waited(schedule))
-        finally:
-            sys.settrace(None)
 
     for line in range(24):
         thread = threading.Thread(target=waits, args=(loop(world), line), daemon=True)
