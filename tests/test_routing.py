@@ -102,6 +102,22 @@ def test_after_hours_other_people_are_told() -> None:
     assert told(made, severity="ticket") == ["platform / ticket"]
 
 
+def test_what_joins_a_ticket_waits_longer_than_what_joins_a_page_by_day_and_by_night() -> None:
+    made = catalog(
+        working_hours=HOURS,
+        after_hours={"page": (SLACK,), "ticket": (SLACK,)},
+        environments={"staging": {"ticket": (SLACK,)}},
+    )
+    made = replace(made, project=replace(made.project, ticket_interval="45m"))
+    document = routing.alertmanager(made)
+    assert document["route"]["group_interval"] == "5m"
+    for environment, tickets in (("production", 2), ("staging", 1)):
+        found = list(leaves(document, alert(severity="ticket", environment=environment)))
+        assert [route.get("group_interval") for route in found] == ["45m"] * tickets
+        pages = list(leaves(document, alert(environment=environment)))
+        assert [route.get("group_interval") for route in pages] == [None] * 2
+
+
 def test_an_environment_may_have_receivers_of_its_own_for_some_severities() -> None:
     made = catalog(environments={"staging": {"page": (SLACK,)}})
     assert told(made) == ["platform / page"]
